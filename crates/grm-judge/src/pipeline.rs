@@ -1,0 +1,258 @@
+//! Criteria-based test-time scaling (spec §3), in the order of the paper's figure:
+//! exploit → explore → follow each criterion → rank → combine.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::future::{join, try_join, try_join_all};
+use grm_core::{
+    ChatModel, Choice, Comparison, Criterion, CriterionSource, Form, Invalid, Judgment, ModelError, Outcome, Refinement,
+    RewardModel, RewardScore, Step, Trajectory, Verdict,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Explore, JudgeSettings, Prompts, Tally, VerdictRule,
+    asking::{Asker, Orders, Roles},
+    ranking, verdict,
+};
+
+/// The whole method around three models.
+pub struct Pipeline {
+    pub(crate) roles: Roles,
+    pub(crate) prompts: Prompts,
+    pub(crate) settings: JudgeSettings,
+    pub(crate) run_seed: u64,
+}
+
+/// A judged comparison with everything that led to the verdict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JudgedPair {
+    /// The DisRM's scores of the two responses as they came.
+    pub originals: [Outcome<RewardScore>; 2],
+    /// Every criterion followed to its meta-reward, best first.
+    pub trajectories: Vec<Trajectory>,
+    /// The answer.
+    pub verdict: Verdict,
+    /// Usable and unusable replies by step.
+    pub tally: Tally,
+}
+
+impl Pipeline {
+    /// Joins three roles, prompts and settings. GenRM and policy may be the same model, as in the paper's main run.
+    #[must_use]
+    pub fn new(
+        genrm: Arc<dyn ChatModel>,
+        policy: Arc<dyn ChatModel>,
+        disrm: Arc<dyn RewardModel>,
+        prompts: Prompts,
+        settings: JudgeSettings,
+        run_seed: u64,
+    ) -> Self {
+        Self { roles: Roles { genrm, policy, disrm }, prompts, settings, run_seed }
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn settings(&self) -> &JudgeSettings {
+        &self.settings
+    }
+
+    pub(crate) fn asker(&self, pair: &str) -> Asker<'_> {
+        Asker {
+            roles: &self.roles,
+            prompts: &self.prompts,
+            settings: &self.settings,
+            run_seed: self.run_seed,
+            pair: Arc::from(pair),
+            tally: Mutex::default(),
+        }
+    }
+
+    /// Judges one comparison. A reply out of form is an outcome inside; an error means a call had no reply at all.
+    pub async fn judge(&self, comparison: &Comparison) -> Result<JudgedPair, ModelError> {
+        let asker = self.asker(&comparison.id);
+        let orders = Orders::of(&self.prompts, comparison, self.settings.both_orders);
+        if self.settings.rule == VerdictRule::Direct {
+            return self.judge_directly(asker, &orders).await;
+        }
+        let pair = Pair { asker: &asker, comparison, orders: &orders, settings: &self.settings };
+        let (originals, first) = try_join(pair.originals(), pair.exploit()).await?;
+        let mut trajectories = pair.explore_and_follow(first, originals).await?;
+        ranking::rank(&mut trajectories);
+        let verdict = pair.verdict(&trajectories).await?;
+        Ok(JudgedPair { originals, trajectories, verdict, tally: into_tally(asker) })
+    }
+
+    async fn judge_directly(&self, asker: Asker<'_>, orders: &Orders) -> Result<JudgedPair, ModelError> {
+        let form = if self.settings.thinking == Some(false) { Form::NonThinking } else { Form::Thinking };
+        let (judgment, _) = asker.direct(orders, form).await?;
+        Ok(JudgedPair {
+            originals: [Err(Invalid::Upstream), Err(Invalid::Upstream)],
+            trajectories: Vec::new(),
+            verdict: verdict::of_judgment(&judgment, VerdictRule::Direct),
+            tally: into_tally(asker),
+        })
+    }
+}
+
+pub(crate) fn into_tally(asker: Asker<'_>) -> Tally {
+    asker.tally.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A criterion on its way, with the place it was proposed at.
+#[derive(Debug, Clone)]
+pub(crate) struct Proposed {
+    pub(crate) index: usize,
+    pub(crate) criterion: Criterion,
+    pub(crate) source: CriterionSource,
+}
+
+/// One comparison under way.
+pub(crate) struct Pair<'a> {
+    pub(crate) asker: &'a Asker<'a>,
+    pub(crate) comparison: &'a Comparison,
+    pub(crate) orders: &'a Orders,
+    pub(crate) settings: &'a JudgeSettings,
+}
+
+impl Pair<'_> {
+    /// The DisRM's view of both responses as they came; asked once.
+    pub(crate) async fn originals(&self) -> Result<[Outcome<RewardScore>; 2], ModelError> {
+        let [first, second] = &self.comparison.responses;
+        let prompt = &self.comparison.prompt;
+        let (first, second) = try_join(self.asker.score(prompt, first), self.asker.score(prompt, second)).await?;
+        Ok([first, second])
+    }
+
+    /// The user's criteria and the first k of the GenRM's.
+    pub(crate) async fn exploit(&self) -> Result<Vec<Proposed>, ModelError> {
+        let given = &self.settings.criteria;
+        let mut proposed = numbered(given.clone(), CriterionSource::User, 0);
+        let wanted = self.settings.generated();
+        if wanted > 0 {
+            let found = self.asker.criteria(Step::Criteria, &self.orders.straight, given, wanted).await?;
+            proposed.extend(numbered(found, CriterionSource::Initial, given.len()));
+        }
+        Ok(proposed)
+    }
+
+    /// n more that overlap none of those there.
+    pub(crate) async fn explore(&self, known: &[Proposed]) -> Result<Vec<Proposed>, ModelError> {
+        let wanted = self.settings.expansion();
+        if wanted == 0 {
+            return Ok(Vec::new());
+        }
+        let given: Vec<Criterion> = known.iter().map(|proposed| proposed.criterion.clone()).collect();
+        let found = self.asker.criteria(Step::Expansion, &self.orders.straight, &given, wanted).await?;
+        Ok(numbered(found, CriterionSource::Expanded, known.len()))
+    }
+
+    /// Follows the first criteria while, or before, more are sought.
+    async fn explore_and_follow(
+        &self,
+        first: Vec<Proposed>,
+        originals: [Outcome<RewardScore>; 2],
+    ) -> Result<Vec<Trajectory>, ModelError> {
+        if self.settings.explore == Explore::WhenUnsure {
+            let mut trajectories = self.follow_all(&first, originals).await?;
+            if unsure(&trajectories) {
+                let more = self.explore(&first).await?;
+                trajectories.extend(self.follow_all(&more, originals).await?);
+            }
+            return Ok(trajectories);
+        }
+        let explored = async { self.follow_all(&self.explore(&first).await?, originals).await };
+        let (mut trajectories, more) = try_join(self.follow_all(&first, originals), explored).await?;
+        trajectories.extend(more);
+        Ok(trajectories)
+    }
+
+    /// Judgment, refinements, scores and Eq. 1 for each criterion, all at once.
+    pub(crate) async fn follow_all(
+        &self,
+        proposed: &[Proposed],
+        originals: [Outcome<RewardScore>; 2],
+    ) -> Result<Vec<Trajectory>, ModelError> {
+        try_join_all(proposed.iter().map(|proposed| self.follow(proposed, originals))).await
+    }
+
+    async fn follow(
+        &self,
+        proposed: &Proposed,
+        originals: [Outcome<RewardScore>; 2],
+    ) -> Result<Trajectory, ModelError> {
+        let criterion = std::slice::from_ref(&proposed.criterion);
+        let judgment = self.asker.judgment(Step::Judgment, self.orders, criterion, proposed.index).await?;
+        let refinements = self.refine_both(&judgment, proposed.index).await?;
+        let meta = Trajectory::meta_of(&judgment, &originals, &refinements);
+        Ok(Trajectory {
+            index: proposed.index,
+            criterion: proposed.criterion.clone(),
+            source: proposed.source,
+            judgment,
+            refinements,
+            meta,
+        })
+    }
+
+    async fn refine_both(
+        &self,
+        judgment: &Outcome<Judgment>,
+        index: usize,
+    ) -> Result<[Outcome<Refinement>; 2], ModelError> {
+        let Ok(judgment) = judgment else {
+            return Ok([Err(Invalid::Upstream), Err(Invalid::Upstream)]);
+        };
+        let refine = async |choice: Choice| {
+            let prompt = &self.comparison.prompt;
+            let response = self.comparison.response(choice);
+            let context = self.asker.prompts.response(prompt, response);
+            let critique = &judgment.critiques[choice.index()];
+            self.asker.refinement(prompt, &context, &response.joined_text(), critique, (index, choice)).await
+        };
+        let (first, second) = join(refine(Choice::First), refine(Choice::Second)).await;
+        Ok([first?, second?])
+    }
+
+    /// The verdict over ranked trajectories, with one more judgment where the rule asks for it.
+    pub(crate) async fn verdict(&self, ranked: &[Trajectory]) -> Result<Verdict, ModelError> {
+        let top = self.settings.combined_criteria;
+        if let Some(verdict) = verdict::of_trajectories(ranked, self.settings.rule, top) {
+            return Ok(verdict);
+        }
+        Ok(verdict::of_judgment(&self.combine(ranked).await?, VerdictRule::Combined))
+    }
+
+    /// One judgment under the best m criteria together.
+    pub(crate) async fn combine(&self, ranked: &[Trajectory]) -> Result<Outcome<Judgment>, ModelError> {
+        let best = best_criteria(ranked, self.settings.combined_criteria);
+        if best.is_empty() {
+            return Ok(Err(Invalid::NoCriteria));
+        }
+        self.asker.judgment(Step::Combined, self.orders, &best, 0).await
+    }
+}
+
+/// The criteria of the first m trajectories.
+pub(crate) fn best_criteria(ranked: &[Trajectory], count: usize) -> Vec<Criterion> {
+    ranked.iter().take(count).map(|trajectory| trajectory.criterion.clone()).collect()
+}
+
+fn numbered(criteria: Vec<Criterion>, source: CriterionSource, from: usize) -> Vec<Proposed> {
+    let place = |(offset, criterion)| Proposed { index: from + offset, criterion, source };
+    criteria.into_iter().enumerate().map(place).collect()
+}
+
+/// The label-free twin of "the first judgment was wrong": any judgment unusable, any two at odds, or a verdict token
+/// below 0.75.
+fn unsure(trajectories: &[Trajectory]) -> bool {
+    let mut preferred = None;
+    trajectories.iter().any(|trajectory| match &trajectory.judgment {
+        Err(_) => true,
+        Ok(judgment) => {
+            let at_odds = preferred.replace(judgment.preferred).is_some_and(|earlier| earlier != judgment.preferred);
+            at_odds || judgment.logprobs.is_some_and(|logprobs| logprobs.log_odds().abs() < 3f32.ln())
+        }
+    })
+}

@@ -1,0 +1,151 @@
+//! Training data from labelled pairs (spec §4, the paper's Figure 5).
+//!
+//! Easy pairs – one judgment under the first k criteria is right – give an SFT example. Hard ones are expanded, refined,
+//! scored and ranked; if the combined judgment is right they give an SFT example and a DPO pair. The label is compared
+//! with finished judgments and never reaches a prompt.
+
+use std::collections::BTreeMap;
+
+use grm_core::{
+    Choice, Criterion, DpoExample, Form, Judgment, Message, ModelError, Outcome, Preference, SftExample, Step,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    JudgedPair, Pipeline, Rejected, Tally, VerdictRule,
+    asking::Orders,
+    direct,
+    pipeline::{Pair, Proposed, best_criteria, into_tally},
+    ranking, verdict,
+};
+
+/// What became of one labelled pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Route {
+    /// Right under the first k criteria: SFT.
+    Easy,
+    /// Wrong at first, right under the best m: SFT and DPO.
+    Improved,
+    /// Right under the best m, but the GenRM's own direct answer was right too: SFT alone.
+    ImprovedAndDirectRight,
+    /// Right under the best m, but the GenRM's own direct answer was out of form: SFT alone.
+    ImprovedAndDirectInvalid,
+    /// Still wrong, or without a usable judgment: dropped.
+    Dropped,
+}
+
+/// The examples one pair gave, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Synthesised {
+    /// What became of the pair.
+    pub route: Route,
+    /// The supervised example, if any.
+    pub sft: Option<SftExample>,
+    /// The preference between judgments, if any.
+    pub dpo: Option<DpoExample>,
+    /// The hard path's trajectories and verdict; `None` for easy pairs.
+    pub judged: Option<JudgedPair>,
+    /// Usable and unusable replies by step.
+    pub tally: Tally,
+}
+
+/// The place of the judgment under the first k criteria together; the one under the best m is 0.
+const FIRST_K: usize = 1;
+
+/// Counts of routes over a run.
+pub type RouteCounts = BTreeMap<Route, u64>;
+
+impl Pipeline {
+    /// Turns one labelled pair into training examples, or drops it.
+    pub async fn synthesise(&self, preference: &Preference) -> Result<Synthesised, ModelError> {
+        let comparison = &preference.comparison;
+        let asker = self.asker(&comparison.id);
+        // The direct prompt of the examples shows the comparison's own order, so judgments here do too.
+        let orders = Orders::of(&self.prompts, comparison, false);
+        let pair = Pair { asker: &asker, comparison, orders: &orders, settings: &self.settings };
+        let first = pair.exploit().await?;
+        let criteria: Vec<Criterion> = first.iter().map(|proposed| proposed.criterion.clone()).collect();
+        let judgment = if criteria.is_empty() {
+            Err(grm_core::Invalid::NoCriteria)
+        } else {
+            asker.judgment(Step::Combined, &orders, &criteria, FIRST_K).await?
+        };
+        let messages = self.prompts.direct(&orders.straight, Form::Thinking).messages;
+        let examples = Examples { pair: &comparison.id, label: preference.label, messages };
+        if let Some(sft) = examples.sft(&criteria, &judgment) {
+            return Ok(examples.easy(sft, into_tally(asker)));
+        }
+        let wrong_first = judgment.ok().map(|judgment| direct::render(&criteria, &judgment));
+        let (judged, sft) = pair.expand(first, &examples).await?;
+        let Some(sft) = sft else {
+            return Ok(Synthesised { route: Route::Dropped, sft: None, dpo: None, judged: Some(judged), tally: into_tally(asker) });
+        };
+        let (route, rejected) = match (self.settings.rejected, wrong_first) {
+            (Rejected::FirstJudgment, Some(text)) => (Route::Improved, Some(text)),
+            _ => pair.own_answer(preference.label).await?,
+        };
+        let dpo = rejected.map(|rejected| examples.dpo(&sft, rejected));
+        Ok(Synthesised { route, sft: Some(sft), dpo, judged: Some(judged), tally: into_tally(asker) })
+    }
+}
+
+impl Pair<'_> {
+    /// The hard path: expansion, refinement, scoring, ranking, and one judgment under the best m.
+    async fn expand(
+        &self,
+        mut proposed: Vec<Proposed>,
+        examples: &Examples<'_>,
+    ) -> Result<(JudgedPair, Option<SftExample>), ModelError> {
+        let originals = self.originals().await?;
+        let more = self.explore(&proposed).await?;
+        proposed.extend(more);
+        let mut trajectories = self.follow_all(&proposed, originals).await?;
+        ranking::rank(&mut trajectories);
+        let combined = self.combine(&trajectories).await?;
+        let best = best_criteria(&trajectories, self.settings.combined_criteria);
+        let sft = examples.sft(&best, &combined);
+        let verdict = verdict::of_judgment(&combined, VerdictRule::Combined);
+        Ok((JudgedPair { originals, trajectories, verdict, tally: Tally::default() }, sft))
+    }
+
+    /// What the GenRM itself says to the direct prompt, if it is well formed and wrong.
+    async fn own_answer(&self, label: Choice) -> Result<(Route, Option<String>), ModelError> {
+        let (judgment, reply) = self.asker.direct(self.orders, Form::Thinking).await?;
+        Ok(match judgment {
+            Ok(judgment) if judgment.preferred != label => (Route::Improved, Some(reply.text)),
+            Ok(_) => (Route::ImprovedAndDirectRight, None),
+            Err(_) => (Route::ImprovedAndDirectInvalid, None),
+        })
+    }
+}
+
+/// What every example of one pair shares.
+struct Examples<'a> {
+    pair: &'a str,
+    label: Choice,
+    messages: Vec<Message>,
+}
+
+impl Examples<'_> {
+    /// An example from a judgment that is right; none from one that is wrong or unusable.
+    fn sft(&self, criteria: &[Criterion], judgment: &Outcome<Judgment>) -> Option<SftExample> {
+        let judgment = judgment.as_ref().ok().filter(|judgment| judgment.preferred == self.label)?;
+        Some(SftExample {
+            pair: self.pair.to_owned(),
+            messages: self.messages.clone(),
+            target: direct::render(criteria, judgment),
+            form: Form::Thinking,
+            preferred: judgment.preferred,
+        })
+    }
+
+    fn dpo(&self, sft: &SftExample, rejected: String) -> DpoExample {
+        let pair = self.pair.to_owned();
+        DpoExample { pair, messages: self.messages.clone(), chosen: sft.target.clone(), rejected }
+    }
+
+    fn easy(&self, sft: SftExample, tally: Tally) -> Synthesised {
+        Synthesised { route: Route::Easy, sft: Some(sft), dpo: None, judged: None, tally }
+    }
+}

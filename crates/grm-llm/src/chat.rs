@@ -1,0 +1,110 @@
+//! A chat model behind a URL.
+
+use std::sync::Arc;
+
+use grm_core::{BoxFuture, ChatModel, ChatReply, ChatRequest, ModelError, ModelIdentity, Span};
+use serde_json::{Map, Value};
+
+use crate::{
+    address::Route, api_key::ApiKey, chat_reply, chat_request::Asked, connection::Connection, dialect::Dialect, models,
+    prefix_gate::PrefixKey, transport::Transport,
+};
+
+/// Where a chat model is and how it is asked.
+#[derive(Debug, Clone, Default)]
+pub struct ChatEndpoint {
+    /// `http://127.0.0.1:8000`, with or without `/v1`.
+    pub base_url: String,
+    /// The name the server knows it by; may be left out where there is only one.
+    pub model: Option<String>,
+    /// Sent as a bearer token.
+    pub api_key: Option<ApiKey>,
+    /// Which server software answers.
+    pub dialect: Dialect,
+    /// Arguments for the model's chat template; they become part of the model's identity.
+    pub chat_template_kwargs: Map<String, Value>,
+}
+
+impl ChatEndpoint {
+    /// The only model at this address, everything else by default.
+    #[must_use]
+    pub fn new(base_url: impl Into<String>) -> Self {
+        Self { base_url: base_url.into(), ..Self::default() }
+    }
+}
+
+/// A remote chat model, ready to be asked.
+#[derive(Debug)]
+pub struct RemoteChat {
+    identity: ModelIdentity,
+    dialect: Dialect,
+    template_arguments: Map<String, Value>,
+    connection: Connection,
+    route: Route,
+}
+
+impl RemoteChat {
+    /// Asks the server what it serves. Fails when nobody answers, the key is refused, or the model is not clear.
+    pub async fn connect(endpoint: ChatEndpoint, transport: Arc<Transport>) -> Result<Self, ModelError> {
+        let ChatEndpoint { base_url, model, api_key, dialect, chat_template_kwargs: template_arguments } = endpoint;
+        let connection = Connection::new(&base_url, api_key, transport)?;
+        let chosen = models::choose(&connection, model.as_deref()).await?;
+        let dialect = match dialect {
+            Dialect::Auto => chosen.dialect.unwrap_or(Dialect::OpenAi),
+            named => named,
+        };
+        let mut identity = chosen.identity;
+        if !template_arguments.is_empty() {
+            let arguments = Value::Object(template_arguments.clone());
+            identity.adapter = format!("{} chat_template_kwargs={arguments}", identity.adapter).trim().to_owned();
+        }
+        let route = connection.address.route("/v1/chat/completions");
+        Ok(Self { identity, dialect, template_arguments, connection, route })
+    }
+
+    /// The dialect in use, never [`Dialect::Auto`].
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    async fn ask(&self, request: ChatRequest) -> Result<ChatReply, ModelError> {
+        let asked = Asked {
+            model: &self.identity.name,
+            dialect: self.dialect,
+            template_arguments: &self.template_arguments,
+        };
+        let body = asked.body(&request)?;
+        let _leader = match self.shared_prefix(&request) {
+            Some(prefix) => self.connection.lane.prefixes.pass(prefix).await,
+            None => None,
+        };
+        self.connection.post(&self.route, body, chat_reply::decode).await
+    }
+
+    fn shared_prefix(&self, request: &ChatRequest) -> Option<PrefixKey> {
+        if request.shared_spans == 0 {
+            return None;
+        }
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.identity.name.as_bytes());
+        let spans = request.messages.iter().flat_map(|message| message.spans.iter().map(|span| (message.role, span)));
+        for (role, span) in spans.take(request.shared_spans) {
+            let (Span::Template(text) | Span::Content(text)) = span else { continue };
+            hasher.update(role.as_str().as_bytes());
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+        hasher.finalize().as_bytes().first_chunk().copied()
+    }
+}
+
+impl ChatModel for RemoteChat {
+    fn identity(&self) -> &ModelIdentity {
+        &self.identity
+    }
+
+    fn chat(&self, request: ChatRequest) -> BoxFuture<'_, Result<ChatReply, ModelError>> {
+        Box::pin(self.ask(request))
+    }
+}

@@ -1,0 +1,170 @@
+//! The body of `POST /v1/chat/completions`, written straight from borrowed texts.
+
+use std::fmt;
+
+use grm_core::{ChatRequest, Message, ModelError, Span};
+use serde::{Serialize, Serializer, ser::SerializeSeq};
+use serde_json::{Map, Value};
+
+use crate::{control_tokens::defuse, dialect::Dialect};
+
+/// vLLM's and OpenAI's most.
+const TOP_LOGPROBS: u8 = 20;
+
+#[derive(Serialize)]
+struct Body<'a> {
+    model: &'a str,
+    messages: Messages<'a>,
+    temperature: f32,
+    top_p: f32,
+    seed: u64,
+    max_tokens: u32,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    stop: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logprobs: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_logprobs: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chat_template_kwargs: Option<TemplateArguments<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    structured_outputs: Option<StructuredOutputs<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ebnf: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grammar: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct StructuredOutputs<'a> {
+    grammar: &'a str,
+}
+
+/// What a request does not say and the endpoint knows.
+pub(crate) struct Asked<'a> {
+    pub(crate) model: &'a str,
+    pub(crate) dialect: Dialect,
+    pub(crate) template_arguments: &'a Map<String, Value>,
+}
+
+impl Asked<'_> {
+    /// The JSON to post. Media are refused.
+    pub(crate) fn body(&self, request: &ChatRequest) -> Result<Vec<u8>, ModelError> {
+        self.refuse_media(&request.messages)?;
+        let grammar_for = |dialect| {
+            let grammar = request.grammar.as_ref().filter(|_| self.dialect == dialect);
+            grammar.map(|grammar| &*grammar.gbnf)
+        };
+        let sampling = &request.sampling;
+        let body = Body {
+            model: self.model,
+            messages: Messages(&request.messages),
+            temperature: sampling.temperature,
+            top_p: sampling.top_p,
+            seed: folded(sampling.seed),
+            max_tokens: sampling.max_tokens,
+            stop: &sampling.stop,
+            logprobs: request.verdict_logprobs.then_some(true),
+            top_logprobs: request.verdict_logprobs.then_some(TOP_LOGPROBS),
+            chat_template_kwargs: self.template_arguments(request.thinking),
+            structured_outputs: grammar_for(Dialect::Vllm).map(|grammar| StructuredOutputs { grammar }),
+            ebnf: grammar_for(Dialect::Sglang),
+            grammar: grammar_for(Dialect::LlamaServer),
+        };
+        let texts: usize = request.messages.iter().flat_map(|message| &message.spans).map(span_length).sum();
+        let mut json = Vec::with_capacity(texts + texts / 16 + 512);
+        serde_json::to_writer(&mut json, &body).expect("writing to memory does not fail");
+        Ok(json)
+    }
+
+    /// A plain OpenAI server refuses unknown fields, so it gets these only if the user named some.
+    fn template_arguments(&self, thinking: Option<bool>) -> Option<TemplateArguments<'_>> {
+        let given = self.template_arguments;
+        if given.is_empty() && (thinking.is_none() || self.dialect == Dialect::OpenAi) {
+            return None;
+        }
+        Some(TemplateArguments { given, thinking })
+    }
+
+    fn refuse_media(&self, messages: &[Message]) -> Result<(), ModelError> {
+        let what = messages.iter().flat_map(|message| &message.spans).find_map(|span| match span {
+            Span::Template(_) | Span::Content(_) => None,
+            Span::Image(_) => Some("a picture"),
+            Span::Video(_) => Some("a clip"),
+            Span::Audio(_) => Some("a sound"),
+        });
+        what.map_or(Ok(()), |what| {
+            Err(ModelError::Unsupported {
+                model: self.model.to_owned(),
+                what: what.to_owned(),
+                hint: "media are not sent to remote models yet: judge text, or leave these pairs out".to_owned(),
+            })
+        })
+    }
+}
+
+fn span_length(span: &Span) -> usize {
+    match span {
+        Span::Template(text) | Span::Content(text) => text.len(),
+        Span::Image(_) | Span::Video(_) | Span::Audio(_) => 0,
+    }
+}
+
+/// Seeds are 64 bits here; servers take 31 (llama-server), 63 (vLLM) or fail.
+fn folded(seed: u64) -> u64 {
+    (seed ^ (seed >> 32)) & 0x7fff_ffff
+}
+
+struct Messages<'a>(&'a [Message]);
+
+impl Serialize for Messages<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Wire<'a> {
+            role: &'static str,
+            content: Content<'a>,
+        }
+        let mut sequence = serializer.serialize_seq(Some(self.0.len()))?;
+        for message in self.0 {
+            sequence.serialize_element(&Wire { role: message.role.as_str(), content: Content(&message.spans) })?;
+        }
+        sequence.end()
+    }
+}
+
+/// The spans as one string, joined while it is being escaped.
+struct Content<'a>(&'a [Span]);
+
+impl Serialize for Content<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl fmt::Display for Content<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|span| match span {
+            Span::Template(text) => f.write_str(text),
+            Span::Content(text) => f.write_str(&defuse(text)),
+            Span::Image(_) | Span::Video(_) | Span::Audio(_) => Ok(()),
+        })
+    }
+}
+
+/// The user's arguments, with the request's wish about thinking on top.
+struct TemplateArguments<'a> {
+    given: &'a Map<String, Value>,
+    thinking: Option<bool>,
+}
+
+impl Serialize for TemplateArguments<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let given = self.given.iter().filter(|(name, _)| self.thinking.is_none() || *name != "enable_thinking");
+        let thinking = self.thinking.map(Value::Bool);
+        serializer.collect_map(
+            given
+                .map(|(name, value)| (name.as_str(), value))
+                .chain(thinking.as_ref().map(|value| ("enable_thinking", value))),
+        )
+    }
+}

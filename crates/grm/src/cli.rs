@@ -1,0 +1,364 @@
+//! The command line: verbs and flags. A flag overrides its key in the recipe.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Judge preference pairs with criteria ranked by meta-reward, and make training data of them.
+#[derive(Debug, Parser)]
+#[command(name = "grm", version, about, max_term_width = 110, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// Say more (repeat for debug output); logs go to stderr.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Judge six built-in pairs with a small embedded model and show everything that is made on the way.
+    Quickstart(Quickstart),
+    /// Judge pairs: criteria, judgments, refinements, meta-rewards, verdicts.
+    Judge(Judge),
+    /// Turn labelled pairs into SFT and DPO data.
+    Synthesize(Synthesize),
+    /// List or pull the embedded models known by a short name.
+    Models(Models),
+    /// Check an endpoint, a model file or a folder, and say what to do.
+    Doctor(Doctor),
+    /// Show or continue earlier runs.
+    Runs(Runs),
+    /// Train: so far the frozen Bradley–Terry head.
+    Train(Train),
+    /// A deterministic fake OpenAI-compatible chat and reward server, with scripted faults.
+    MockServer(MockServer),
+}
+
+/// What every verb that runs over pairs understands.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Common {
+    /// A TOML recipe; flags override it, unknown keys are errors.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) recipe: Option<PathBuf>,
+    /// Use only the first N records.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// Seed of sampling and of A/B placement.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Run folder; the same folder continues. Default: runs/ and a name made from the input and the settings.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print one JSON document on stdout instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Render prompts, count tokens and calls, estimate time (and cost with --prices); ask no model.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Prices for --dry-run: a TOML table of input and output prices per million tokens, by model name.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prices: Option<PathBuf>,
+    /// Continue in a folder whose settings differ; calls that still match are not asked again.
+    #[arg(long)]
+    pub(crate) change_recipe: bool,
+}
+
+/// Which models play the three roles, and how the embedded engine runs.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Models")]
+pub(crate) struct ModelFlags {
+    /// Short name, file.gguf, hf:org/repo/file.gguf or http(s)://host/v1.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) genrm: Option<String>,
+    /// The policy that refines; default: the GenRM.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) policy: Option<String>,
+    /// "builtin", a head.safetensors, or http(s)://host of a reward server.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) disrm: Option<String>,
+    /// Model id at a chat server with several.
+    #[arg(long, value_name = "ID")]
+    pub(crate) served_model: Option<String>,
+    /// Environment variable that holds the server's key.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) key_env: Option<String>,
+    /// Most calls in flight at remote servers.
+    #[arg(long, value_name = "N")]
+    pub(crate) max_in_flight: Option<usize>,
+    /// Tokens the embedded model's context holds, all calls together.
+    #[arg(long, value_name = "TOKENS")]
+    pub(crate) context: Option<u32>,
+    /// Calls the embedded model works on at once.
+    #[arg(long, value_name = "N")]
+    pub(crate) slots: Option<usize>,
+    /// Threads of the embedded model.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// LoRA adapter (GGUF) on the embedded GenRM.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) adapter: Option<PathBuf>,
+}
+
+/// How each comparison is judged.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Method")]
+pub(crate) struct MethodFlags {
+    /// Criteria proposed first.
+    #[arg(short = 'k', long, value_name = "K")]
+    pub(crate) initial: Option<usize>,
+    /// Criteria added by exploration.
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(crate) expanded: Option<usize>,
+    /// Criteria combined into the verdict.
+    #[arg(short = 'm', long, value_name = "M")]
+    pub(crate) combined: Option<usize>,
+    /// When to explore.
+    #[arg(long, value_enum)]
+    pub(crate) explore: Option<ExploreFlag>,
+    /// Samples of each judgment (needs a judgment temperature above 0).
+    #[arg(long, value_name = "N")]
+    pub(crate) samples: Option<u32>,
+    /// Temperature of judgments.
+    #[arg(long, value_name = "T")]
+    pub(crate) judgment_temperature: Option<f32>,
+    /// Ask every judgment in both presentation orders.
+    #[arg(long)]
+    pub(crate) both_orders: bool,
+    /// How trajectories become a verdict.
+    #[arg(long, value_enum)]
+    pub(crate) rule: Option<RuleFlag>,
+    /// A criterion of your own, "Name: explanation"; repeatable.
+    #[arg(long = "criterion", value_name = "TEXT")]
+    pub(crate) criteria: Vec<String>,
+    /// Your own criteria, one "Name: explanation" a line.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) criteria_file: Option<PathBuf>,
+    /// Generate criteria beside your own.
+    #[arg(long)]
+    pub(crate) generate_beside: bool,
+    /// Keep replies in form by grammar where the engine can.
+    #[arg(long, value_enum)]
+    pub(crate) constrain: Option<ConstrainFlag>,
+    /// Make markers and special tokens inside prompts and responses inert.
+    #[arg(long, value_enum)]
+    pub(crate) sanitize: Option<SanitizeFlag>,
+    /// Folder with .j2 prompts that replace the built-in ones.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) prompts: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ExploreFlag {
+    Always,
+    WhenUnsure,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum RuleFlag {
+    Combined,
+    Direct,
+    Vote,
+    VoteTop,
+    MetaWeighted,
+    Best,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ConstrainFlag {
+    Auto,
+    Off,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum SanitizeFlag {
+    Neutralise,
+    Off,
+}
+
+/// What the terminal shows of each pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Show {
+    /// Verdict and ranked criteria.
+    Criteria,
+    /// Also the critiques.
+    Critiques,
+    /// Also what the policy changed, word by word.
+    Refinements,
+    /// One line a pair.
+    Verdicts,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Quickstart {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(flatten)]
+    pub(crate) models: ModelFlags,
+    /// What to show of each pair.
+    #[arg(long, value_enum, default_value = "criteria")]
+    pub(crate) show: Show,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Judge {
+    /// Pairs as JSONL, JSON or parquet; "-" reads JSONL from stdin.
+    #[arg(value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+    /// One pair from flags: what was asked.
+    #[arg(long, value_name = "TEXT", requires = "a", requires = "b", conflicts_with = "input")]
+    pub(crate) prompt: Option<String>,
+    /// One pair from flags: response A.
+    #[arg(long, value_name = "TEXT", requires = "prompt")]
+    pub(crate) a: Option<String>,
+    /// One pair from flags: response B.
+    #[arg(long, value_name = "TEXT", requires = "prompt")]
+    pub(crate) b: Option<String>,
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(flatten)]
+    pub(crate) models: ModelFlags,
+    #[command(flatten)]
+    pub(crate) method: MethodFlags,
+    /// What to show of each pair [default: criteria up to 20 pairs, verdicts above].
+    #[arg(long, value_enum)]
+    pub(crate) show: Option<Show>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Synthesize {
+    /// Labelled pairs as JSONL, JSON or parquet.
+    #[arg(value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(flatten)]
+    pub(crate) models: ModelFlags,
+    #[command(flatten)]
+    pub(crate) method: MethodFlags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Models {
+    #[command(subcommand)]
+    pub(crate) action: ModelsAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsAction {
+    /// The short names, their sizes and licences, and which are here.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetch a model by short name or hf: id, checked by sha256.
+    Pull {
+        /// Short name or hf:org/repo/file.gguf.
+        name: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// A URL, a .gguf file, a short model name, a data file or a run folder; none checks this machine.
+    pub(crate) target: Option<String>,
+    /// Environment variable that holds the server's key.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) key_env: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Runs {
+    #[command(subcommand)]
+    pub(crate) action: RunsAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsAction {
+    /// What a run holds: settings, progress, results.
+    Show {
+        /// The run folder.
+        folder: PathBuf,
+        /// Only the pair with this id, in full.
+        #[arg(long, value_name = "ID")]
+        pair: Option<String>,
+        /// What to show of each pair.
+        #[arg(long, value_enum)]
+        show: Option<Show>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Continue a run from its own folder.
+    Resume {
+        /// The run folder.
+        folder: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Train {
+    #[command(subcommand)]
+    pub(crate) objective: TrainObjective,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrainObjective {
+    /// Bradley–Terry reward model.
+    Bt(TrainBradleyTerry),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainBradleyTerry {
+    /// Keep the network frozen and fit a linear head on last-token hidden states (the only way so far).
+    #[arg(long, required = true)]
+    pub(crate) frozen: bool,
+    /// Labelled pairs; repeatable.
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Held-out labelled pairs to report accuracy on.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) eval: Option<PathBuf>,
+    /// Field of the held-out records to use as the prompt.
+    #[arg(long, value_name = "FIELD", default_value = "prompt")]
+    pub(crate) eval_prompt: String,
+    /// The embedded model whose hidden states are read.
+    #[arg(long, value_name = "MODEL", default_value = "smollm2-135m")]
+    pub(crate) model: String,
+    /// Where the head and its card are written.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Use only the first N records of each file.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// Seed of the folds.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Threads of the embedded model.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MockServer {
+    /// Port on 127.0.0.1; 0 picks a free one.
+    #[arg(long, default_value_t = 8000)]
+    pub(crate) port: u16,
+    /// Milliseconds before each reply.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub(crate) latency_ms: u64,
+    /// Fault script (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) faults: Option<PathBuf>,
+    /// Share of replies out of form, 0 to 1.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub(crate) malformed: f64,
+    /// Calls served at once; more are answered 429.
+    #[arg(long, value_name = "N")]
+    pub(crate) capacity: Option<usize>,
+}

@@ -1,0 +1,38 @@
+//! One file a verb.
+
+mod doctor;
+mod judge;
+mod mock_server;
+mod models;
+mod quickstart;
+mod runs;
+mod synthesize;
+mod train;
+
+use crate::{
+    cli::{Cli, Verb},
+    exit::Exit,
+};
+
+/// Runs the verb that was asked for.
+pub(crate) async fn dispatch(arguments: Cli) -> anyhow::Result<Exit> {
+    match arguments.verb {
+        Verb::Quickstart(flags) => quickstart::run(flags).await,
+        Verb::Judge(flags) => judge::run(flags).await,
+        Verb::Synthesize(flags) => synthesize::run(flags).await,
+        Verb::Models(flags) => models::run(flags).await,
+        Verb::Doctor(flags) => doctor::run(flags).await,
+        Verb::Runs(flags) => runs::run(flags).await,
+        Verb::Train(flags) => train::run(flags).await,
+        Verb::MockServer(flags) => mock_server::run(flags).await,
+    }
+}
+
+/// Writes results to stdout; a closed pipe (`grm … | head`) ends the command quietly.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        result => Ok(result?),
+    }
+}
