@@ -8,6 +8,17 @@ use crate::{BoxFuture, CallOrigin, ModelError, ModelIdentity, Prompt, Response};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ScorerId(pub u32);
 
+impl ScorerId {
+    /// The id of scores a model gives: the same in every process, so that recorded and fresh scores may meet.
+    #[must_use]
+    pub fn of(model: &ModelIdentity) -> Self {
+        // FNV-1a over the three names, each closed by a byte that UTF-8 never uses.
+        let names = [&model.name, &model.revision, &model.adapter];
+        let bytes = names.into_iter().flat_map(|name| name.bytes().chain([0xff]));
+        Self(bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)))
+    }
+}
+
 /// A DisRM's scalar: finite by construction, and tagged with its scorer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "RawScore", into = "RawScore")]
@@ -85,6 +96,18 @@ pub trait RewardModel: Send + Sync {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scorer_id_depends_on_every_name_of_the_model() {
+        let id = |names: [&str; 3]| {
+            let [name, revision, adapter] = names.map(String::from);
+            ScorerId::of(&ModelIdentity { name, revision, adapter })
+        };
+        assert_eq!(id(["a", "b", "c"]), id(["a", "b", "c"]));
+        for other in [["ab", "", "c"], ["a", "bc", ""], ["a", "b", ""], ["x", "b", "c"]] {
+            assert_ne!(id(["a", "b", "c"]), id(other));
+        }
+    }
 
     #[test]
     fn non_finite_scores_cannot_be_made() {

@@ -1,1 +1,18 @@
-//! grm-data
+//! Preference data in, training examples out.
+//!
+//! [`records::open`] turns a file of any accepted shape into a stream of comparisons and preferences in flat memory;
+//! [`writer`] and [`examples`] put what a run made on disk, all at once or not at all.
+
+mod error;
+pub mod examples;
+mod ids;
+mod placement;
+pub mod records;
+mod row;
+mod shapes;
+mod sources;
+mod transcript;
+mod usable;
+pub mod writer;
+
+pub use error::{Place, Problem, ReadError, Spot};

@@ -100,7 +100,7 @@ fn score_mark(text: &str) -> Option<(Option<u8>, usize)> {
     let rest = rest.trim_start_matches(|c: char| is_markup(c) || "[(<\"".contains(c));
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     let (number, rest) = rest.split_at(digits);
-    let rest = rest.trim_start_matches("])>*_`\"");
+    let rest = rest.trim_start_matches(|c| "])>*_`\"".contains(c));
     let Some(rest) = out_of_ten(rest) else { return Some((None, text.len())) };
     let score = number.parse().ok().filter(|score| (1..=10).contains(score));
     Some((score, text.len() - rest.len()))

@@ -10,34 +10,17 @@ use std::sync::{Arc, LazyLock};
 use grm_core::{Finish, Grammar, Invalid, Outcome};
 
 use crate::refusal::is_refusal;
-use crate::reply::{after_thinking, answer, nonblank};
+use crate::reply::{answer, nonblank};
 
 /// Reads the revised response. `original` is the response as it was, before neutralising.
 pub fn parse(reply: &str, finish: Finish, original: &str) -> Outcome<String> {
-    let text = if speaks_of_thinking(original) { without_leading_thinking(reply, finish)? } else { answer(reply, finish)? };
+    let text = answer(reply, finish)?;
     if finish == Finish::Length {
         return Err(Invalid::Truncated);
     }
     let text = without_frame(text, original);
     let text = nonblank(without_quotes(without_fence(text, original), original), finish)?;
     if is_refusal(text) && !is_refusal(original) { Err(Invalid::Refused) } else { Ok(text.to_owned()) }
-}
-
-/// True when think tags in the revision may be the response's own, as with sanitising off.
-fn speaks_of_thinking(original: &str) -> bool {
-    original.contains("<think>") || original.contains("</think>")
-}
-
-/// Only a think section that opens the reply is the model's own.
-fn without_leading_thinking(reply: &str, finish: Finish) -> Outcome<&str> {
-    let text = nonblank(reply, finish)?;
-    if finish == Finish::Filtered {
-        return Err(Invalid::Refused);
-    }
-    match text.strip_prefix("<think>").and_then(|rest| rest.find("</think>").map(|end| &rest[..end + "</think>".len()])) {
-        Some(thinking) => nonblank(&text["<think>".len() + thinking.len() - after_thinking(thinking).len()..], finish),
-        None => Ok(text),
-    }
 }
 
 fn without_frame<'a>(text: &'a str, original: &str) -> &'a str {

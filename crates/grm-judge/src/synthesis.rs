@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use grm_core::{
-    Choice, Criterion, DpoExample, Form, Judgment, Message, ModelError, Outcome, Preference, SftExample, Step,
+    Choice, Criterion, DpoExample, Form, Invalid, Judgment, Message, ModelError, Outcome, Preference, SftExample, Step,
 };
 use serde::{Deserialize, Serialize};
 
@@ -44,10 +44,8 @@ pub struct Synthesised {
     pub sft: Option<SftExample>,
     /// The preference between judgments, if any.
     pub dpo: Option<DpoExample>,
-    /// The hard path's trajectories and verdict; `None` for easy pairs.
-    pub judged: Option<JudgedPair>,
-    /// Usable and unusable replies by step.
-    pub tally: Tally,
+    /// The deciding judgment, with the hard path's trajectories (none for easy pairs) and all reply counts.
+    pub judged: JudgedPair,
 }
 
 /// The place of the judgment under the first k criteria together; the one under the best m is 0.
@@ -64,33 +62,43 @@ impl Pipeline {
         // The direct prompt of the examples shows the comparison's own order, so judgments here do too.
         let orders = Orders::of(&self.prompts, comparison, false);
         let pair = Pair { asker: &asker, comparison, orders: &orders, settings: &self.settings };
-        let first = pair.exploit().await?;
-        let criteria: Vec<Criterion> = first.iter().map(|proposed| proposed.criterion.clone()).collect();
-        let judgment = if criteria.is_empty() {
-            Err(grm_core::Invalid::NoCriteria)
-        } else {
-            asker.judgment(Step::Combined, &orders, &criteria, FIRST_K).await?
-        };
         let messages = self.prompts.direct(&orders.straight, Form::Thinking).messages;
         let examples = Examples { pair: &comparison.id, label: preference.label, messages };
-        if let Some(sft) = examples.sft(&criteria, &judgment) {
-            return Ok(examples.easy(sft, into_tally(asker)));
-        }
-        let wrong_first = judgment.ok().map(|judgment| direct::render(&criteria, &judgment));
-        let (judged, sft) = pair.expand(first, &examples).await?;
-        let Some(sft) = sft else {
-            return Ok(Synthesised { route: Route::Dropped, sft: None, dpo: None, judged: Some(judged), tally: into_tally(asker) });
-        };
-        let (route, rejected) = match (self.settings.rejected, wrong_first) {
-            (Rejected::FirstJudgment, Some(text)) => (Route::Improved, Some(text)),
-            _ => pair.own_answer(preference.label).await?,
-        };
-        let dpo = rejected.map(|rejected| examples.dpo(&sft, rejected));
-        Ok(Synthesised { route, sft: Some(sft), dpo, judged: Some(judged), tally: into_tally(asker) })
+        let mut synthesised = pair.synthesise(&examples).await?;
+        synthesised.judged.tally = into_tally(asker);
+        Ok(synthesised)
     }
 }
 
 impl Pair<'_> {
+    async fn synthesise(&self, examples: &Examples<'_>) -> Result<Synthesised, ModelError> {
+        let first = self.exploit().await?;
+        let criteria: Vec<Criterion> = first.iter().map(|proposed| proposed.criterion.clone()).collect();
+        let judgment = self.judge_together(&criteria).await?;
+        if let Some(sft) = examples.sft(&criteria, &judgment) {
+            return Ok(Synthesised { route: Route::Easy, sft: Some(sft), dpo: None, judged: easy(&judgment) });
+        }
+        let wrong_first = judgment.ok().map(|judgment| direct::render(&criteria, &judgment));
+        let (judged, sft) = self.expand(first, examples).await?;
+        let Some(sft) = sft else {
+            return Ok(Synthesised { route: Route::Dropped, sft: None, dpo: None, judged });
+        };
+        let (route, rejected) = match (self.settings.rejected, wrong_first) {
+            (Rejected::FirstJudgment, Some(text)) => (Route::Improved, Some(text)),
+            _ => self.own_answer(examples.label).await?,
+        };
+        let dpo = rejected.map(|rejected| examples.dpo(&sft, rejected));
+        Ok(Synthesised { route, sft: Some(sft), dpo, judged })
+    }
+
+    /// One judgment under the first k criteria together.
+    async fn judge_together(&self, criteria: &[Criterion]) -> Result<Outcome<Judgment>, ModelError> {
+        if criteria.is_empty() {
+            return Ok(Err(Invalid::NoCriteria));
+        }
+        self.asker.judgment(Step::Combined, self.orders, criteria, FIRST_K).await
+    }
+
     /// The hard path: expansion, refinement, scoring, ranking, and one judgment under the best m.
     async fn expand(
         &self,
@@ -144,8 +152,14 @@ impl Examples<'_> {
         let pair = self.pair.to_owned();
         DpoExample { pair, messages: self.messages.clone(), chosen: sft.target.clone(), rejected }
     }
+}
 
-    fn easy(&self, sft: SftExample, tally: Tally) -> Synthesised {
-        Synthesised { route: Route::Easy, sft: Some(sft), dpo: None, judged: None, tally }
+/// An easy pair ends with the judgment under the first k criteria: nothing was refined or scored.
+fn easy(judgment: &Outcome<Judgment>) -> JudgedPair {
+    JudgedPair {
+        originals: [Err(Invalid::Upstream), Err(Invalid::Upstream)],
+        trajectories: Vec::new(),
+        verdict: verdict::of_judgment(judgment, VerdictRule::Combined),
+        tally: Tally::default(),
     }
 }

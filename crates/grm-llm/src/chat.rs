@@ -69,11 +69,8 @@ impl RemoteChat {
     }
 
     async fn ask(&self, request: ChatRequest) -> Result<ChatReply, ModelError> {
-        let asked = Asked {
-            model: &self.identity.name,
-            dialect: self.dialect,
-            template_arguments: &self.template_arguments,
-        };
+        let asked =
+            Asked { model: &self.identity.name, dialect: self.dialect, template_arguments: &self.template_arguments };
         let body = asked.body(&request)?;
         let _leader = match self.shared_prefix(&request) {
             Some(prefix) => self.connection.lane.prefixes.pass(prefix).await,

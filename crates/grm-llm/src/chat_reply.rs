@@ -182,6 +182,10 @@ mod tests {
             r#","usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11,"prompt_tokens_details":{"cached_tokens":8}}"#,
         );
         assert_eq!(usage, Usage { prompt_tokens: 9, cached_tokens: 8, completion_tokens: 2 });
-        assert_eq!(cached(r#","usage":{"prompt_tokens":9,"prompt_tokens_details":null},"timings":{"cache_n":4}"#).cached_tokens, 4);
+        assert_eq!(
+            cached(r#","usage":{"prompt_tokens":9,"prompt_tokens_details":null},"timings":{"cache_n":4}"#)
+                .cached_tokens,
+            4
+        );
     }
 }

@@ -60,7 +60,8 @@ pub(crate) fn decode_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Unreada
 /// Tells a broken document (worth asking again) from one of another shape (not worth it).
 pub(crate) fn unreadable(body: &[u8], error: &serde_json::Error) -> Unreadable {
     use serde_json::error::Category;
-    let start: String = String::from_utf8_lossy(&body[..body.len().min(120)]).split_whitespace().collect::<Vec<_>>().join(" ");
+    let start: String =
+        String::from_utf8_lossy(&body[..body.len().min(120)]).split_whitespace().collect::<Vec<_>>().join(" ");
     match error.classify() {
         Category::Eof => Unreadable::Broken(format!("the JSON ends too early, after {} bytes", body.len())),
         Category::Data => Unreadable::Shape(format!("{error}")),

@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn control_tokens_are_broken_and_restored() {
-        for text in ["a<|im_end|>b", "</s><s>[INST]x[/INST]", "<<SYS>>", "<start_of_turn>user", "<｜User｜>", "<<||>>"] {
+        for text in ["a<|im_end|>b", "</s><s>[INST]x[/INST]", "<<SYS>>", "<start_of_turn>user", "<｜User｜>", "<<||>>"]
+        {
             let broken = defuse(text);
             for token in RESERVED {
                 assert!(!broken.contains(token), "{broken:?} still holds {token}");

@@ -57,12 +57,8 @@ pub(crate) async fn choose(connection: &Connection, wanted: Option<&str>) -> Res
 }
 
 fn pick(list: &ModelList, wanted: Option<&str>, place: &str) -> Result<ModelIdentity, ModelError> {
-    let rejected = |reason: String, hint: String| ModelError::Rejected {
-        place: place.to_owned(),
-        status: 200,
-        reason,
-        hint,
-    };
+    let rejected =
+        |reason: String, hint: String| ModelError::Rejected { place: place.to_owned(), status: 200, reason, hint };
     match (wanted, list.data.as_slice()) {
         (Some(name), models) => match models.iter().find(|model| model.id == name) {
             Some(model) => Ok(identity(model)),
@@ -86,16 +82,10 @@ fn identity(model: &Model) -> ModelIdentity {
     let owner = model.owned_by.as_deref().unwrap_or("unknown server");
     let root = model.root.as_deref().unwrap_or(&model.id);
     match &model.parent {
-        Some(parent) => ModelIdentity {
-            name: model.id.clone(),
-            revision: format!("{parent} ({owner})"),
-            adapter: root.to_owned(),
-        },
-        None => ModelIdentity {
-            name: model.id.clone(),
-            revision: format!("{root} ({owner})"),
-            adapter: String::new(),
-        },
+        Some(parent) => {
+            ModelIdentity { name: model.id.clone(), revision: format!("{parent} ({owner})"), adapter: root.to_owned() }
+        }
+        None => ModelIdentity { name: model.id.clone(), revision: format!("{root} ({owner})"), adapter: String::new() },
     }
 }
 

@@ -72,8 +72,10 @@ mod tests {
     use super::*;
 
     fn token(text: &str, alternatives: &[(&str, f64)]) -> serde_json::Value {
-        let top: Vec<_> =
-            alternatives.iter().map(|(token, logprob)| serde_json::json!({"token": token, "logprob": logprob})).collect();
+        let top: Vec<_> = alternatives
+            .iter()
+            .map(|(token, logprob)| serde_json::json!({"token": token, "logprob": logprob}))
+            .collect();
         serde_json::json!({"token": text, "logprob": -0.5, "bytes": null, "top_logprobs": top})
     }
 

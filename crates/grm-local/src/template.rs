@@ -8,8 +8,7 @@
 use std::{io, sync::Arc};
 
 use grm_core::{ModelError, Role, Span};
-use minijinja::{Environment, ErrorKind, context};
-use serde::Serialize;
+use minijinja::{Environment, ErrorKind, Value, context, syntax::SyntaxConfig};
 
 const FUEL: u64 = 1_000_000;
 const RECURSION_MAX: usize = 64;
@@ -65,8 +64,7 @@ impl ChatTemplate {
     /// Compiles the template of `model`; without one, ChatML is used.
     pub(crate) fn new(model: &str, source: Option<&str>, bos: String, eos: String) -> Result<Self, ModelError> {
         let mut environment = Environment::new();
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
+        environment.set_syntax(syntax());
         environment.set_fuel(Some(FUEL));
         environment.set_recursion_limit(RECURSION_MAX);
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
@@ -99,9 +97,9 @@ impl ChatTemplate {
     fn render_marked(&self, messages: &[Marked], options: RenderOptions) -> Result<String, minijinja::Error> {
         let template = self.environment.get_template("chat")?;
         let mut values = context! {
-            messages,
-            bos_token => self.bos,
-            eos_token => self.eos,
+            messages => messages.iter().map(Marked::value).collect::<Vec<Value>>(),
+            bos_token => self.bos.as_str(),
+            eos_token => self.eos.as_str(),
             add_generation_prompt => options.generation_prompt,
         };
         if let Some(thinking) = options.thinking {
@@ -133,11 +131,22 @@ impl ChatTemplate {
     }
 }
 
+/// Jinja with the white-space rules chat templates are written for.
+fn syntax() -> SyntaxConfig {
+    SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().expect("the standard delimiters are valid")
+}
+
 /// A message whose text is replaced by marks.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 struct Marked {
     role: &'static str,
     content: String,
+}
+
+impl Marked {
+    fn value(&self) -> Value {
+        context! { role => self.role, content => self.content.as_str() }
+    }
 }
 
 fn mark(messages: &[TemplateMessage]) -> Vec<Marked> {
@@ -203,8 +212,9 @@ fn join(pieces: Vec<Piece>, spans: &[&Span], shared_spans: usize) -> Rendered {
                 Span::Image(_) | Span::Video(_) | Span::Audio(_) => unreachable!("media are refused before rendering"),
             },
         };
+        let may_join = shared != stretches.len();
         match stretches.last_mut() {
-            Some(last) if last.special == special && shared != stretches.len() => last.text.push_str(text),
+            Some(last) if last.special == special && may_join => last.text.push_str(text),
             _ if text.is_empty() => {}
             _ => stretches.push(Stretch { text: text.to_owned(), special }),
         }

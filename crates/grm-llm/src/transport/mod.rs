@@ -117,7 +117,7 @@ pub struct TransportStats {
     pub retries: u64,
     /// Replies that said "too many requests".
     pub rate_limited: u64,
-    /// Calls waiting for a slot, a pause between attempts, a shared prefix or a server that does not answer.
+    /// Calls waiting for a slot, for the next attempt, or for a server that does not answer.
     pub waiting: usize,
     /// True while a server fails so steadily that calls wait for it.
     pub paused: bool,

@@ -28,7 +28,8 @@ pub(crate) fn reason(body: &[u8], key: Option<&ApiKey>) -> String {
         Err(_) => String::from_utf8_lossy(body).into_owned(),
     };
     let text = key.map_or(text.clone(), |key| key.redact(&text));
-    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
+    let words: Vec<&str> =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
     let line = words.join(" ");
     if line.is_empty() {
         return "no reason given".to_owned();
@@ -72,11 +73,14 @@ fn hint(status: StatusCode, reading: &Reading<'_>, location: Option<&str>) -> St
         (403, None) => "it wants a key with more rights: name its environment variable as api_key_env".to_owned(),
         (404 | 405, _) => format!(
             "compare the URL and the model's name with what GET {} lists",
-            reading.route.url.join("/v1/models").map_or_else(|_| "/v1/models".to_owned(), |mut url| {
-                let _ = url.set_username("");
-                let _ = url.set_password(None);
-                url.to_string()
-            })
+            reading.route.url.join("/v1/models").map_or_else(
+                |_| "/v1/models".to_owned(),
+                |mut url| {
+                    let _ = url.set_username("");
+                    let _ = url.set_password(None);
+                    url.to_string()
+                }
+            )
         ),
         (400 | 413 | 422, _) => {
             "the request does not suit this server or model: `grm doctor` shows what it supports".to_owned()

@@ -54,17 +54,12 @@ impl Call<'_> {
                 return Err(self.exhausted(trouble, counted));
             }
             tracing::debug!(place = self.route.place, attempt = counted, reason = trouble.reason, "asking again");
-            let pause =
-                backoff::pause(self.transport.config(), counted, trouble.retry_after, self.transport.draw());
+            let pause = backoff::pause(self.transport.config(), counted, trouble.retry_after, self.transport.draw());
             tokio::time::sleep(pause).await;
         }
     }
 
-    async fn once<T>(
-        &self,
-        request: Request,
-        decode: impl Fn(&[u8]) -> Result<T, Unreadable>,
-    ) -> Result<T, Stopped> {
+    async fn once<T>(&self, request: Request, decode: impl Fn(&[u8]) -> Result<T, Unreadable>) -> Result<T, Stopped> {
         let _slot = self.lane.limiter.slot().await;
         let pass = self.lane.breaker.enter().await.map_err(|given_up| Stopped::Final(self.given_up(given_up)))?;
         let config = self.transport.config();
@@ -133,11 +128,7 @@ impl Call<'_> {
     }
 
     fn given_up(&self, given_up: GivenUp) -> ModelError {
-        ModelError::Exhausted {
-            place: self.route.place.clone(),
-            attempts: given_up.failures,
-            reason: given_up.reason,
-        }
+        ModelError::Exhausted { place: self.route.place.clone(), attempts: given_up.failures, reason: given_up.reason }
     }
 }
 

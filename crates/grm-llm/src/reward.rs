@@ -1,0 +1,222 @@
+//! A discriminative reward model behind a URL.
+
+use std::sync::Arc;
+
+use grm_core::{BoxFuture, ModelError, ModelIdentity, RewardModel, RewardRequest, RewardScore, ScorerId};
+
+use crate::{
+    address::Route,
+    api_key::ApiKey,
+    connection::Connection,
+    dialect::{Dialect, RewardKind},
+    models,
+    reward_template::{RewardTemplate, turns},
+    reward_wire,
+    squash::{self, SquashCheck},
+    transport::{Transport, Unreadable},
+};
+
+/// Where a reward model is and how it is asked.
+#[derive(Debug, Clone, Default)]
+pub struct RewardEndpoint {
+    /// `http://127.0.0.1:8000`, with or without `/v1`.
+    pub base_url: String,
+    /// The name the server knows it by; may be left out where there is only one.
+    pub model: Option<String>,
+    /// Sent as a bearer token.
+    pub api_key: Option<ApiKey>,
+    /// The route to ask.
+    pub kind: RewardKind,
+    /// A chat template (minijinja) for servers that score plain text; ChatML when left out.
+    pub template: Option<String>,
+}
+
+impl RewardEndpoint {
+    /// The only model at this address, everything else by default.
+    #[must_use]
+    pub fn new(base_url: impl Into<String>) -> Self {
+        Self { base_url: base_url.into(), ..Self::default() }
+    }
+}
+
+/// A remote reward model that gives plain logits, as far as a few built-in pairs can tell.
+#[derive(Debug)]
+pub struct RemoteReward {
+    identity: ModelIdentity,
+    scorer: ScorerId,
+    squash_check: SquashCheck,
+    wire: Wire,
+}
+
+/// How one score is asked for.
+#[derive(Debug)]
+struct Wire {
+    model: String,
+    kind: RewardKind,
+    template: RewardTemplate,
+    connection: Connection,
+    route: Route,
+}
+
+impl RemoteReward {
+    /// Asks the server what it serves and scores a few built-in pairs. A server that squashes scores is refused with
+    /// the cure; look at [`Self::squash_check`] for a warning.
+    pub async fn connect(endpoint: RewardEndpoint, transport: Arc<Transport>) -> Result<Self, ModelError> {
+        let (remote, scores) = Self::reach(endpoint, transport).await?;
+        let squash_check = squash::judge(&scores, remote.wire.kind);
+        if let SquashCheck::Squashed { reason, hint } = squash_check {
+            let place = remote.wire.route.place;
+            return Err(ModelError::BadReply { place, reason: format!("{reason}: its scores are squashed; {hint}") });
+        }
+        Ok(Self { squash_check, ..remote })
+    }
+
+    /// As [`Self::connect`], leaving it to the caller to judge the built-in pairs' scores.
+    pub(crate) async fn reach(
+        endpoint: RewardEndpoint,
+        transport: Arc<Transport>,
+    ) -> Result<(Self, Vec<f32>), ModelError> {
+        let RewardEndpoint { base_url, model, api_key, kind, template } = endpoint;
+        let template = RewardTemplate::new(template.as_deref())?;
+        let connection = Connection::new(&base_url, api_key, transport)?;
+        let (kind, mut identity) = recognise(&connection, kind, model.as_deref()).await?;
+        identity.adapter = [identity.adapter.as_str(), kind.as_str(), &template.hash].join(" ").trim().to_owned();
+        let route = connection.address.route(reward_wire::path(kind));
+        let wire = Wire { model: identity.name.clone(), kind, template, connection, route };
+        let mut scores = Vec::new();
+        for request in squash::requests() {
+            scores.push(wire.score(&request).await?);
+        }
+        let scorer = scorer_id(&identity);
+        Ok((Self { identity, scorer, squash_check: SquashCheck::Raw, wire }, scores))
+    }
+
+    /// What the built-in pairs said; never [`SquashCheck::Squashed`].
+    #[must_use]
+    pub fn squash_check(&self) -> &SquashCheck {
+        &self.squash_check
+    }
+
+    /// The route in use, never [`RewardKind::Auto`].
+    #[must_use]
+    pub fn kind(&self) -> RewardKind {
+        self.wire.kind
+    }
+
+    async fn ask(&self, request: RewardRequest) -> Result<RewardScore, ModelError> {
+        let value = self.wire.score(&request).await?;
+        RewardScore::new(value, self.scorer).map_err(|_| self.wire.non_finite())
+    }
+}
+
+impl RewardModel for RemoteReward {
+    fn identity(&self) -> &ModelIdentity {
+        &self.identity
+    }
+
+    fn score(&self, request: RewardRequest) -> BoxFuture<'_, Result<RewardScore, ModelError>> {
+        Box::pin(self.ask(request))
+    }
+}
+
+impl Wire {
+    /// One finite score.
+    async fn score(&self, request: &RewardRequest) -> Result<f32, ModelError> {
+        let turns = turns(request, &self.model)?;
+        let body = reward_wire::body(self.kind, &self.model, &turns, &self.template)?;
+        self.connection.post(&self.route, body, |reply| self.read(reply)).await
+    }
+
+    fn read(&self, reply: &[u8]) -> Result<f32, Unreadable> {
+        let scores = reward_wire::decode(self.kind, reply).map_err(|unreadable| match unreadable {
+            // Python servers write NaN as it is, which is not JSON.
+            Unreadable::Broken(_) if names_non_finite(reply) => Unreadable::Refused(self.non_finite()),
+            other => other,
+        })?;
+        let [score] = scores.as_slice() else {
+            return Err(Unreadable::Refused(self.not_one_logit(scores.len())));
+        };
+        let score = score.map(|score| score as f32).filter(|score| score.is_finite());
+        score.ok_or_else(|| Unreadable::Refused(self.non_finite()))
+    }
+
+    fn non_finite(&self) -> ModelError {
+        ModelError::NonFinite { place: self.route.place.clone() }
+    }
+
+    fn not_one_logit(&self, count: usize) -> ModelError {
+        ModelError::Unsupported {
+            model: self.model.clone(),
+            what: format!("the part of a reward model: it gives {count} numbers instead of one score"),
+            hint: "serve a sequence classifier with num_labels = 1, such as Skywork-Reward-V2".to_owned(),
+        }
+    }
+}
+
+fn names_non_finite(reply: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(reply);
+    ["NaN", "Infinity"].iter().any(|name| text.contains(name))
+}
+
+/// The first four bytes of a hash of the identity: scores of two models never share an id by accident.
+fn scorer_id(identity: &ModelIdentity) -> ScorerId {
+    let mut hasher = blake3::Hasher::new();
+    for part in [&identity.name, &identity.revision, &identity.adapter] {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    let bytes = hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default();
+    ScorerId(u32::from_le_bytes(bytes))
+}
+
+/// Finds out the kind of server and the model it scores with.
+async fn recognise(
+    connection: &Connection,
+    kind: RewardKind,
+    wanted: Option<&str>,
+) -> Result<(RewardKind, ModelIdentity), ModelError> {
+    if kind == RewardKind::TeiPredict {
+        return Ok((kind, tei_identity(connection, wanted).await?));
+    }
+    let chosen = match models::choose(connection, wanted).await {
+        Ok(chosen) => chosen,
+        // TEI has no model list.
+        Err(error @ ModelError::Rejected { status: 404 | 405, .. }) if kind == RewardKind::Auto => {
+            let identity = tei_identity(connection, wanted).await.map_err(|_| error)?;
+            return Ok((RewardKind::TeiPredict, identity));
+        }
+        Err(error) => return Err(error),
+    };
+    let kind = match (kind, chosen.dialect) {
+        (RewardKind::Auto, Some(Dialect::Vllm)) => RewardKind::VllmClassify,
+        (RewardKind::Auto, Some(Dialect::Sglang)) => RewardKind::SglangClassify,
+        (RewardKind::Auto, _) => match tei_identity(connection, wanted).await {
+            Ok(identity) => return Ok((RewardKind::TeiPredict, identity)),
+            Err(_) => return Err(unknown_kind(connection)),
+        },
+        (named, _) => named,
+    };
+    Ok((kind, chosen.identity))
+}
+
+fn unknown_kind(connection: &Connection) -> ModelError {
+    ModelError::Unsupported {
+        model: connection.address.place(),
+        what: "score requests as far as can be told from outside".to_owned(),
+        hint: "name its kind: vllm-classify, sglang-classify or tei-predict".to_owned(),
+    }
+}
+
+/// TEI tells about its only model at `/info`.
+async fn tei_identity(connection: &Connection, wanted: Option<&str>) -> Result<ModelIdentity, ModelError> {
+    #[derive(serde::Deserialize)]
+    struct Info {
+        model_id: String,
+        #[serde(default)]
+        model_sha: Option<String>,
+    }
+    let info: Info = connection.get("/info").await?;
+    let name = wanted.map_or_else(|| info.model_id.clone(), str::to_owned);
+    let revision = info.model_sha.unwrap_or_else(|| "not reported".to_owned());
+    Ok(ModelIdentity { name, revision: format!("{} {revision}", info.model_id), adapter: String::new() })
+}

@@ -1,0 +1,61 @@
+//! `grm models`: what has a short name, what is here, and fetching it.
+
+use grm_local::{KNOWN_MODELS, Places};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::print;
+use crate::{
+    cli::{Models, ModelsAction},
+    exit::Exit,
+};
+
+/// Runs the verb.
+pub(crate) async fn run(flags: Models) -> anyhow::Result<Exit> {
+    let places = Places::from_environment();
+    match flags.action {
+        ModelsAction::List { json } => list(&places, json),
+        ModelsAction::Pull { name } => {
+            let path = tokio::task::spawn_blocking(move || pull(&places, &name)).await??;
+            print(&format!("{}\n", path.display()))?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn list(places: &Places, json: bool) -> anyhow::Result<Exit> {
+    if json {
+        let models: Vec<_> = KNOWN_MODELS
+            .iter()
+            .map(|model| {
+                serde_json::json!({
+                    "name": model.name, "file": model.file, "sha256": model.sha256, "bytes": model.bytes,
+                    "about": model.about, "note": model.note, "here": places.has(model),
+                })
+            })
+            .collect();
+        print(&format!("{}\n", serde_json::json!({ "version": 1, "folder": places.models, "models": models })))?;
+        return Ok(Exit::Done);
+    }
+    print(&format!("in {}\n", places.models.display()))?;
+    for model in KNOWN_MODELS {
+        let here = if places.has(model) { "here" } else { "-" };
+        print(&format!(" {:<20} {here:<5} {:>5} MB  {}\n", model.name, model.bytes / 1_000_000, model.about))?;
+    }
+    print("Any GGUF works too: --genrm path/to/file.gguf or hf:org/repo/file.gguf\n")?;
+    Ok(Exit::Done)
+}
+
+/// Fetches a model under a progress bar.
+pub(crate) fn pull_known(places: &Places, name: &str) -> anyhow::Result<()> {
+    pull(places, name).map(drop)
+}
+
+fn pull(places: &Places, name: &str) -> anyhow::Result<std::path::PathBuf> {
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.enable_steady_tick(std::time::Duration::from_millis(120));
+    bar.set_message(format!("fetching {name}"));
+    let path = places.pull(name, &mut |said: &str| bar.set_message(said.to_owned()));
+    bar.finish_and_clear();
+    Ok(path?)
+}

@@ -1,0 +1,118 @@
+//! Pairs through the pipeline and into a run folder: what `judge`, `synthesize`, `quickstart` and `runs resume` share.
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use anyhow::Context;
+use grm_core::ModelError;
+use grm_data::{Order, ReadError, ReadOptions, Record};
+
+use crate::{
+    assemble::Roles,
+    metrics::Metrics,
+    page,
+    progress::Progress,
+    record::PairRecord,
+    run::{Run, pretty},
+    stream::{Interrupt, in_order},
+};
+
+/// Records that could not be used, by problem; filled while reading.
+type Skipped = Arc<Mutex<BTreeMap<String, u64>>>;
+
+/// One pair's results on their way to disk.
+pub(crate) struct Done<Extra> {
+    pub(crate) record: PairRecord,
+    /// What a verb adds, such as training examples.
+    pub(crate) extra: Extra,
+}
+
+/// How a run over pairs ended.
+pub(crate) enum Ended {
+    /// Every output is whole.
+    Finished {
+        metrics: Box<Metrics>,
+        /// The first pairs, for the page and the JSON output.
+        first: Vec<PairRecord>,
+        seconds: f64,
+    },
+    /// Stopped by a signal; the same command continues.
+    Interrupted,
+}
+
+/// Runs `work` over every record and `keep` over every result, in input order; writes `trajectories.jsonl`,
+/// `metrics.json`, `report.html` and the finished manifest.
+pub(crate) async fn run_pairs<Extra, Work, Running>(
+    run: &Run,
+    roles: &Roles,
+    title: &str,
+    work: Work,
+    mut keep: impl FnMut(&Done<Extra>, &mut Metrics, &Progress) -> anyhow::Result<()>,
+) -> anyhow::Result<Ended>
+where
+    Extra: Send + 'static,
+    Work: Fn(Record) -> Running,
+    Running: Future<Output = Result<Done<Extra>, ModelError>> + Send + 'static,
+{
+    let skipped = Skipped::default();
+    let records = read(run, &skipped)?;
+    let mut progress = Progress::start(roles.pairs_expected, roles.load.clone());
+    let mut output = run.output("trajectories.jsonl")?;
+    let mut metrics = Metrics::default();
+    let mut first: Vec<PairRecord> = Vec::new();
+    let sink = |done: Done<Extra>| {
+        serde_json::to_writer(&mut output, &done.record).context("could not write trajectories.jsonl")?;
+        output.write_all(b"\n").context("could not write trajectories.jsonl")?;
+        metrics.count(&done.record);
+        keep(&done, &mut metrics, &progress)?;
+        progress.done(&metrics);
+        if first.len() < page::PAIRS_MAX {
+            first.push(done.record);
+        }
+        Ok(())
+    };
+    let call = |record: anyhow::Result<Record>| {
+        let running = record.map(&work);
+        async move { running?.await.map_err(anyhow::Error::new) }
+    };
+    let interrupt = Interrupt::listen();
+    let stopped = tokio::select! {
+        result = in_order(records, run.recipe.run.pairs_in_flight, call, sink) => Some(result),
+        () = interrupt.wait() => None,
+    };
+    let seconds = progress.finish().as_secs_f64();
+    let Some(result) = stopped else { return Ok(Ended::Interrupted) };
+    result.with_context(|| format!("the run in {} stopped after {} pairs", run.folder.display(), metrics.pairs))?;
+    output.commit().context("could not finish trajectories.jsonl")?;
+    metrics.skipped = skipped.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    run.write("metrics.json", &pretty(&metrics)?)?;
+    run.write("report.html", page::render(title, page::facts(&metrics), &metrics, &first)?.as_bytes())?;
+    Ok(Ended::Finished { metrics: Box::new(metrics), first, seconds })
+}
+
+/// Records up to the limit. One that cannot be used is reported, counted and left out; a broken file ends the run.
+fn read(run: &Run, skipped: &Skipped) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Record>> + Send + use<>> {
+    let options = ReadOptions { seed: run.recipe.seed, order: Order::Seeded, ..ReadOptions::default() };
+    let records = grm_data::open(&run.input_path(), &options)?;
+    let limit = run.recipe.data.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let skipped = skipped.clone();
+    Ok(records.take(limit).filter_map(move |record| match record {
+        Err(error) if error.is_skippable() => {
+            tracing::warn!("{error}; the record is left out");
+            let problem = problem_of(&error);
+            *skipped.lock().unwrap_or_else(PoisonError::into_inner).entry(problem).or_default() += 1;
+            None
+        }
+        other => Some(other.map_err(anyhow::Error::new)),
+    }))
+}
+
+fn problem_of(error: &ReadError) -> String {
+    match error {
+        ReadError::Unusable { problem, .. } => problem.to_string(),
+        other => other.to_string(),
+    }
+}
