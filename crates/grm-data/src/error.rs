@@ -105,7 +105,9 @@ pub enum ReadError {
         cure: String,
     },
     /// A picture, clip or sound.
-    #[error("{place}: `{field}` holds media, which cannot be read yet: it comes with the omni issue; remove the column to use the text alone")]
+    #[error(
+        "{place}: `{field}` holds media, which cannot be read yet: it comes with the omni issue; remove the column to use the text alone"
+    )]
     Media {
         /// The record.
         place: Place,
@@ -113,7 +115,9 @@ pub enum ReadError {
         field: String,
     },
     /// A file that says it is parquet and cannot be decoded.
-    #[error("{place}: could not decode the parquet file; write it again, with snappy, gzip or zstd compression or none")]
+    #[error(
+        "{place}: could not decode the parquet file; write it again, with snappy, gzip or zstd compression or none"
+    )]
     Parquet {
         /// The file or row.
         place: Place,
@@ -121,7 +125,9 @@ pub enum ReadError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A parquet header that asks for too much memory; what it describes was not read.
-    #[error("{place}: {what} takes {bytes} bytes, and at most {limit} are read; write the file again with smaller row groups and pages")]
+    #[error(
+        "{place}: {what} takes {bytes} bytes, and at most {limit} are read; write the file again with smaller row groups and pages"
+    )]
     ParquetLimit {
         /// The file.
         place: Place,

@@ -16,3 +16,6 @@ mod usable;
 pub mod writer;
 
 pub use error::{Place, Problem, ReadError, Spot};
+pub use examples::{DpoRecord, SftRecord};
+pub use records::{Format, Order, ReadOptions, Record, Records, open, open_all};
+pub use writer::{AtomicFile, JsonlWriter, WriteError};

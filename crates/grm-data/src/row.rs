@@ -166,7 +166,9 @@ fn depth(json: &[u8]) -> usize {
 fn cure(text: &str) -> &'static str {
     match text.trim() {
         "{" => "a JSONL file has one whole object a line, and this one is spread over several: write each on one line",
-        text if text.ends_with(',') => "a JSONL file has no commas between lines; remove them, or make it an array in [ ]",
+        text if text.ends_with(',') => {
+            "a JSONL file has no commas between lines; remove them, or make it an array in [ ]"
+        }
         _ => "each record must be one complete JSON object in UTF-8",
     }
 }

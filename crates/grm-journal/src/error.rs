@@ -8,7 +8,9 @@ use grm_core::{ModelError, Step};
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The folder cannot be made or listed.
-    #[error("could not open the journal folder {path}; check that it exists and may be written, then run the same command again")]
+    #[error(
+        "could not open the journal folder {path}; check that it exists and may be written, then run the same command again"
+    )]
     Folder {
         /// The journal folder.
         path: PathBuf,
@@ -16,7 +18,9 @@ pub enum JournalError {
         source: std::io::Error,
     },
     /// Another process holds the folder.
-    #[error("the journal {path} is in use by process {pid} on {host}; let it finish or stop it, then run the same command again")]
+    #[error(
+        "the journal {path} is in use by process {pid} on {host}; let it finish or stop it, then run the same command again"
+    )]
     Locked {
         /// The journal folder.
         path: PathBuf,
@@ -26,7 +30,9 @@ pub enum JournalError {
         host: String,
     },
     /// An intact record of a format this program does not know.
-    #[error("{path}: the record at byte {offset} has format version {found}, but this program reads version {known}; use the grm that wrote it, or a newer one")]
+    #[error(
+        "{path}: the record at byte {offset} has format version {found}, but this program reads version {known}; use the grm that wrote it, or a newer one"
+    )]
     Version {
         /// The segment.
         path: PathBuf,
@@ -46,7 +52,9 @@ pub enum JournalError {
         source: std::io::Error,
     },
     /// A segment cannot be written or flushed, and neither can a new one.
-    #[error("could not write the journal in {path}; free some space or mend the disk, then run the same command again: finished calls are not repeated")]
+    #[error(
+        "could not write the journal in {path}; free some space or mend the disk, then run the same command again: finished calls are not repeated"
+    )]
     Write {
         /// The journal folder.
         path: PathBuf,
@@ -54,7 +62,9 @@ pub enum JournalError {
         source: std::io::Error,
     },
     /// A reply too long to be recorded.
-    #[error("a reply for {step} of pair {pair} takes {bytes} bytes in the journal, and a record holds at most {limit}; lower max_tokens")]
+    #[error(
+        "a reply for {step} of pair {pair} takes {bytes} bytes in the journal, and a record holds at most {limit}; lower max_tokens"
+    )]
     TooLong {
         /// The step that asked.
         step: &'static str,
@@ -66,7 +76,9 @@ pub enum JournalError {
         limit: usize,
     },
     /// An intact record whose reply does not have the expected fields.
-    #[error("{path}: the reply recorded at byte {offset} does not have the expected fields; move that segment away, then run the same command again")]
+    #[error(
+        "{path}: the reply recorded at byte {offset} does not have the expected fields; move that segment away, then run the same command again"
+    )]
     Reply {
         /// The segment.
         path: PathBuf,
@@ -96,7 +108,9 @@ pub enum JournalError {
         sample: u32,
     },
     /// The loaded model is not the one the journal was told to expect.
-    #[error("the loaded model is {loaded}, but this run records answers of {promised}; name the same model, or start a new run")]
+    #[error(
+        "the loaded model is {loaded}, but this run records answers of {promised}; name the same model, or start a new run"
+    )]
     WrongModel {
         /// Name, revision and adapter the keys were made with.
         promised: String,

@@ -48,9 +48,23 @@ impl Drop for Seat<'_> {
 }
 
 #[cfg(test)]
-impl Flights {
-    /// Keys with somebody asking or waiting.
-    pub(crate) fn len(&self) -> usize {
-        self.lock().len()
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_of_a_key_nobody_waits_for() {
+        let flights = Flights::default();
+        let key = CallKey::from_hex(&[b'0'; CallKey::HEX]).unwrap();
+        let (first, second) = (flights.join(key), flights.join(key));
+        let turn = first.turn().now_or_never().unwrap();
+        assert!(second.turn().now_or_never().is_none());
+        drop(turn);
+        drop(first);
+        assert_eq!(flights.lock().len(), 1);
+        assert!(second.turn().now_or_never().is_some());
+        drop(second);
+        assert_eq!(flights.lock().len(), 0);
     }
 }

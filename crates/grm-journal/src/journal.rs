@@ -64,7 +64,7 @@ pub struct JournalStats {
     pub appended: u64,
     /// Unfinished last lines found at opening; their calls are made again.
     pub recovered_torn: u64,
-    /// Damaged lines found at opening or when read back; listed in `quarantine.jsonl`, their calls are made again.
+    /// Damaged lines found at opening; listed in `quarantine.jsonl`, their calls are made again.
     pub damaged: u64,
     /// Records found at opening.
     pub indexed: u64,
@@ -86,7 +86,6 @@ pub struct Journal {
     replayed: AtomicU64,
     appended: AtomicU64,
     appended_bytes: AtomicU64,
-    damaged_since: AtomicU64,
 }
 
 impl std::fmt::Debug for Journal {
@@ -142,7 +141,6 @@ impl Journal {
             replayed: AtomicU64::new(0),
             appended: AtomicU64::new(0),
             appended_bytes: AtomicU64::new(0),
-            damaged_since: AtomicU64::new(0),
         }))
     }
 
@@ -152,7 +150,6 @@ impl Journal {
         JournalStats {
             replayed: self.replayed.load(Ordering::Relaxed),
             appended: self.appended.load(Ordering::Relaxed),
-            damaged: self.opened.damaged + self.damaged_since.load(Ordering::Relaxed),
             bytes: self.opened.bytes + self.appended_bytes.load(Ordering::Relaxed),
             ..self.opened
         }
@@ -231,7 +228,6 @@ impl Journal {
         match inspect(&line) {
             Line::Record(found) => Ok((found == key).then_some(line)),
             Line::OtherVersion(_) | Line::Damaged(_) => {
-                self.damaged_since.fetch_add(1, Ordering::Relaxed);
                 let path = self.segments.path(place.segment);
                 tracing::warn!(path = %path.display(), offset = place.offset, "a journal record changed after it was read; the call is made again");
                 Ok(None)

@@ -14,6 +14,8 @@
 mod decorators;
 mod disk;
 mod error;
+#[cfg(test)]
+mod faults;
 mod flights;
 mod index;
 mod journal;

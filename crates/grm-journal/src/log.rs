@@ -58,7 +58,12 @@ struct Segment {
 
 impl Log {
     /// Starts the flushing thread; the first segment is made with the first record.
-    pub(crate) fn start(folder: &Path, disk: Arc<dyn Disk>, rhythm: Rhythm, segments: Arc<Segments>) -> io::Result<Self> {
+    pub(crate) fn start(
+        folder: &Path,
+        disk: Arc<dyn Disk>,
+        rhythm: Rhythm,
+        segments: Arc<Segments>,
+    ) -> io::Result<Self> {
         let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         // Sixteen digits of nanoseconds, so that names sort by the time their process began.
         let prefix = format!("{:016x}-{}", started.as_nanos(), std::process::id());

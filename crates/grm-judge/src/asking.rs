@@ -40,10 +40,7 @@ pub(crate) struct Orders {
 
 impl Orders {
     pub(crate) fn of(prompts: &Prompts, comparison: &Comparison, both: bool) -> Self {
-        Self {
-            straight: prompts.pair(comparison),
-            swapped: both.then(|| prompts.pair(&comparison.swapped())),
-        }
+        Self { straight: prompts.pair(comparison), swapped: both.then(|| prompts.pair(&comparison.swapped())) }
     }
 
     fn all(&self) -> impl Iterator<Item = (&PairContext, bool)> {
@@ -110,7 +107,8 @@ impl Asker<'_> {
             let reply = self.chat(&self.roles.genrm, place, rendered, max_tokens, Some(direct::grammar(form))).await?;
             let parsed = direct::parse(&reply.text, reply.finish);
             self.count(Step::Direct, parsed.as_ref().err().copied());
-            let parsed = parsed.map(|preferred| ParsedJudgment { preferred, scores: [0; 2], critiques: Default::default() });
+            let parsed =
+                parsed.map(|preferred| ParsedJudgment { preferred, scores: [0; 2], critiques: Default::default() });
             Ok((Ballot::new(parsed, reply.verdict_logprobs, place), reply))
         };
         let calls = self.places(Step::Direct, orders, 0).map(|(context, place)| ask(context, place));
@@ -148,8 +146,7 @@ impl Asker<'_> {
 
     /// The DisRM's score; a score that is not finite is a typed outcome.
     pub(crate) async fn score(&self, prompt: &Prompt, response: &Response) -> Result<Outcome<RewardScore>, ModelError> {
-        let origin =
-            CallOrigin { pair: self.pair.clone(), step: Step::Scoring, sample: 0, template: Arc::from("") };
+        let origin = CallOrigin { pair: self.pair.clone(), step: Step::Scoring, sample: 0, template: Arc::from("") };
         let request = RewardRequest { prompt: prompt.clone(), response: response.clone(), origin };
         let outcome = match self.roles.disrm.score(request).await {
             Ok(score) => Ok(score),
@@ -160,7 +157,12 @@ impl Asker<'_> {
         Ok(outcome)
     }
 
-    fn places<'o>(&self, step: Step, orders: &'o Orders, index: usize) -> impl Iterator<Item = (&'o PairContext, Place)> {
+    fn places<'o>(
+        &self,
+        step: Step,
+        orders: &'o Orders,
+        index: usize,
+    ) -> impl Iterator<Item = (&'o PairContext, Place)> {
         (0..self.settings.samples).flat_map(move |sample| {
             orders.all().map(move |(context, swapped)| (context, Place { step, index, sample, swapped }))
         })
@@ -174,12 +176,8 @@ impl Asker<'_> {
         max_tokens: u32,
         grammar: Option<Grammar>,
     ) -> Result<ChatReply, ModelError> {
-        let origin = CallOrigin {
-            pair: self.pair.clone(),
-            step: place.step,
-            sample: place.sample,
-            template: rendered.template,
-        };
+        let origin =
+            CallOrigin { pair: self.pair.clone(), step: place.step, sample: place.sample, template: rendered.template };
         let seed = self.seed(place);
         let verdict = matches!(place.step, Step::Judgment | Step::Combined | Step::Direct);
         let request = ChatRequest {
@@ -257,7 +255,8 @@ fn aggregate(ballots: &[Ballot]) -> Outcome<Judgment> {
             _ => return Err(Invalid::Undecided),
         },
     };
-    let speaker = ballots.iter().filter(|ballot| ballot.preferred() == Some(preferred)).find_map(|b| b.parsed.as_ref().ok());
+    let speaker =
+        ballots.iter().filter(|ballot| ballot.preferred() == Some(preferred)).find_map(|b| b.parsed.as_ref().ok());
     let ParsedJudgment { scores, critiques, .. } = speaker.cloned().ok_or(Invalid::Undecided)?;
     Ok(Judgment { preferred, scores, critiques, logprobs, votes })
 }

@@ -151,7 +151,7 @@ pub fn grammar(wanted: usize) -> Grammar {
         "{root}\n\
          item ::= \"**\" name \"**: \" explanation\n\
          name ::= word name-character{{2,59}}\n\
-         name-character ::= [^<>*:\\[\\]\\x00-\\x1F\\x7F]\n\
+         name-character ::= [^<>*:\\x5B\\x5D\\x00-\\x1F\\x7F]\n\
          explanation ::= word text-character{{14,219}}\n\
          text-character ::= [^<\\x00-\\x1F\\x7F]\n\
          word ::= {WORD_CHARACTER}\n"

@@ -1,8 +1,8 @@
 //! Contract: thinking form `<think>` criteria and analyses `</think>` and then the verdict; non-thinking form the
 //! verdict alone.
 //!
-//! Both are read alike: the verdict is on the final line after the thinking (see
-//! [`final_line`](crate::final_line)). What the thinking says is not parsed, so no verdict inside it counts.
+//! Both are read alike: the verdict is on the final line after the thinking. What the thinking says is not parsed, so
+//! no verdict inside it counts.
 
 use std::fmt::Write;
 use std::sync::{Arc, LazyLock};
@@ -62,7 +62,7 @@ fn thinking_grammar() -> Grammar {
          \"Response B: \" analysis \"</think>\\n\" (\"[[A]]\" | \"[[B]]\")\n\
          criterion ::= \"**\" name \"**: \" explanation \"\\n\"\n\
          name ::= word name-character{{2,59}}\n\
-         name-character ::= [^<>*:\\[\\]\\x00-\\x1F\\x7F]\n\
+         name-character ::= [^<>*:\\x5B\\x5D\\x00-\\x1F\\x7F]\n\
          explanation ::= word text-character{{14,219}}\n\
          analysis ::= word text-character{{19,499}} \"\\n\"\n\
          text-character ::= [^<\\x00-\\x1F\\x7F]\n\

@@ -2,8 +2,7 @@
 //!
 //! - Both sections stand once each and are closed; otherwise [`Invalid::MalformedSections`]. So is a section without
 //!   a critique: the policy refines by it.
-//! - The verdict is read from the final line *after* the sections (see [`final_line`](crate::final_line)); a `[[A]]`
-//!   quoted inside a section never counts.
+//! - The verdict is read from the final line *after* the sections; a `[[A]]` quoted inside a section never counts.
 //! - A section's score is its last `Score: n`, an integer from 1 to 10, `/10` and markup allowed.
 //! - Scores that favour the other response make the judgment [`Invalid::Contradictory`]; equal scores do not.
 //! - A reply that met its token limit before all this is [`Invalid::Truncated`].

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::{join, try_join, try_join_all};
 use grm_core::{
-    ChatModel, Choice, Comparison, Criterion, CriterionSource, Form, Invalid, Judgment, ModelError, Outcome, Refinement,
-    RewardModel, RewardScore, Step, Trajectory, Verdict,
+    ChatModel, Choice, Comparison, Criterion, CriterionSource, Form, Invalid, Judgment, ModelError, Outcome,
+    Refinement, RewardModel, RewardScore, Step, Trajectory, Verdict,
 };
 use serde::{Deserialize, Serialize};
 

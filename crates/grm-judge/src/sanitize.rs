@@ -347,20 +347,19 @@ fn is_angle_word(body: &str, word: &str) -> bool {
     ANGLE_WORDS.contains(&word) || NUMBERED_WORDS.contains(&stem)
 }
 
-/// The sequence with inert brackets; the two of a doubled square bracket become one.
+/// The sequence with inert brackets; of two square brackets the outer one remains.
 fn look_alike(sequence: &str) -> String {
     let mut shown = String::with_capacity(sequence.len() + 4);
-    for character in sequence.chars() {
-        let inert = match sign(character, Alphabet::Reserved) {
+    for (at, character) in sequence.char_indices() {
+        let (first, last) = (at == 0, at + character.len_utf8() == sequence.len());
+        shown.push(match sign(character, Alphabet::Reserved) {
             Sign::Open(Bracket::Angle) => '‹',
             Sign::Close(Bracket::Angle) => '›',
-            Sign::Open(Bracket::Square) if shown.contains('⟦') => continue,
-            Sign::Close(Bracket::Square) if shown.contains('⟧') => continue,
-            Sign::Open(Bracket::Square) => '⟦',
-            Sign::Close(Bracket::Square) => '⟧',
+            Sign::Open(Bracket::Square) if first => '⟦',
+            Sign::Close(Bracket::Square) if last => '⟧',
+            Sign::Open(Bracket::Square) | Sign::Close(Bracket::Square) => continue,
             Sign::Body(_) | Sign::Skipped | Sign::Other => character,
-        };
-        shown.push(inert);
+        });
     }
     shown
 }
@@ -417,7 +416,7 @@ mod tests {
             "End of ",
             "Response",
             " ",
-            "\u{200b}",
+            "]\u{200b}]",
             "＜",
             "］",
             "s",

@@ -159,7 +159,11 @@ impl JudgeSettings {
     pub fn check(&self) -> Result<(), SettingsError> {
         let refuse = |key, value: String, cure| Err(SettingsError { key, value, cure });
         if self.generated() == 0 && self.criteria.is_empty() && self.rule != VerdictRule::Direct {
-            return refuse("initial_criteria", "0".into(), "ask for at least one criterion, give your own, or use rule = \"direct\"");
+            return refuse(
+                "initial_criteria",
+                "0".into(),
+                "ask for at least one criterion, give your own, or use rule = \"direct\"",
+            );
         }
         if self.generated() + self.expanded_criteria > 60 {
             let value = (self.generated() + self.expanded_criteria).to_string();
@@ -169,7 +173,11 @@ impl JudgeSettings {
             return refuse("samples", "0".into(), "use at least 1");
         }
         if self.samples > 1 && self.judgment_temperature == 0.0 {
-            return refuse("samples", self.samples.to_string(), "samples at temperature 0 are all the same; raise judgment_temperature");
+            return refuse(
+                "samples",
+                self.samples.to_string(),
+                "samples at temperature 0 are all the same; raise judgment_temperature",
+            );
         }
         if self.combined_criteria == 0 {
             return refuse("combined_criteria", "0".into(), "use at least 1");

@@ -7,8 +7,8 @@ use std::{
 
 use grm_core::{
     BoxFuture, ChatModel, ChatReply, ChatRequest, Choice, Comparison, Criterion, CriterionSource, Decision, Finish,
-    Invalid, ModelError, ModelIdentity, Preference, Prompt, Response, RewardModel, RewardRequest, RewardScore, ScorerId,
-    Step, Usage,
+    Invalid, ModelError, ModelIdentity, Preference, Prompt, Response, RewardModel, RewardRequest, RewardScore,
+    ScorerId, Step, Usage,
 };
 use grm_judge::{Explore, JudgeSettings, Pipeline, Prompts, Rejected, Route, VerdictRule};
 
@@ -79,7 +79,9 @@ fn prompt_of(request: &ChatRequest) -> String {
 }
 
 fn criteria(from: usize, count: usize) -> String {
-    (1..=count).map(|n| format!("<criteria {n}>**Point {}**: about point {}</criteria {n}>\n", from + n, from + n)).collect()
+    (1..=count)
+        .map(|n| format!("<criteria {n}>**Point {}**: about point {}</criteria {n}>\n", from + n, from + n))
+        .collect()
 }
 
 fn judgment(preferred: Choice) -> String {
@@ -118,7 +120,8 @@ async fn ten_criteria_are_followed_ranked_and_combined() {
     assert!(judged.trajectories.iter().all(|t| t.meta.is_ok_and(|meta| meta.consistent && meta.value == 8.0)));
     assert_eq!(judged.trajectories[3].source, CriterionSource::Expanded);
     let counts = genrm.asked_by_step();
-    let expected = [(Step::Criteria, 1), (Step::Expansion, 1), (Step::Judgment, 10), (Step::Refinement, 20), (Step::Combined, 1)];
+    let expected =
+        [(Step::Criteria, 1), (Step::Expansion, 1), (Step::Judgment, 10), (Step::Refinement, 20), (Step::Combined, 1)];
     assert_eq!(counts, BTreeMap::from(expected));
     assert_eq!(judged.tally.valid_of(&[Step::Scoring]), (22, 22));
 }
@@ -189,7 +192,9 @@ async fn the_users_criteria_stand_alone_or_beside_generated_ones() {
 #[tokio::test]
 async fn unusable_replies_are_counted_and_never_become_scores() {
     let genrm = Scripted::new(|request| match request.origin.step {
-        Step::Judgment if prompt_of(request).contains("Point 1\n") || prompt_of(request).contains("Point 1**") => "I like A.".into(),
+        Step::Judgment if prompt_of(request).contains("Point 1\n") || prompt_of(request).contains("Point 1**") => {
+            "I like A.".into()
+        }
         Step::Refinement if prompt_of(request).contains("of B") => "nan".into(),
         _ => honest(request),
     });
@@ -251,7 +256,11 @@ async fn an_easy_pair_costs_two_calls_and_gives_sft() {
     assert_eq!((made.route, made.dpo), (Route::Easy, None));
     assert_eq!(genrm.asked.lock().unwrap().len(), 2);
     let sft = made.sft.unwrap();
-    assert!(sft.target.starts_with("<think>\n1. **Point 1**") && sft.target.ends_with("</think>\n[[A]]"), "{}", sft.target);
+    assert!(
+        sft.target.starts_with("<think>\n1. **Point 1**") && sft.target.ends_with("</think>\n[[A]]"),
+        "{}",
+        sft.target
+    );
 }
 
 #[tokio::test]

@@ -1,19 +1,33 @@
 //! Where a server is, and how to name it without its credentials.
 
+use std::fmt;
+
 use grm_core::ModelError;
 use reqwest::Url;
 
 /// A server's root; `…/v1` at the end of what people paste is taken off, because native routes live beside it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Address {
     root: Url,
 }
 
 /// One URL to ask, and the name it has in messages.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Route {
     pub(crate) url: Url,
     pub(crate) place: String,
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place())
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place)
+    }
 }
 
 impl Address {
@@ -54,9 +68,12 @@ fn without_credentials(url: &Url) -> String {
     format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
 }
 
-fn without_credentials_text(text: &str) -> String {
+/// The same of text that may not be a URL at all.
+pub(crate) fn without_credentials_text(text: &str) -> String {
     let text = text.split(['?', '#']).next().unwrap_or_default();
-    text.rsplit_once('@').map_or(text, |(_, after)| after).to_owned()
+    let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, after)| after);
+    if scheme.is_empty() { rest.to_owned() } else { format!("{scheme}://{rest}") }
 }
 
 #[cfg(test)]

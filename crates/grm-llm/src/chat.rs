@@ -1,17 +1,24 @@
 //! A chat model behind a URL.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use grm_core::{BoxFuture, ChatModel, ChatReply, ChatRequest, ModelError, ModelIdentity, Span};
 use serde_json::{Map, Value};
 
 use crate::{
-    address::Route, api_key::ApiKey, chat_reply, chat_request::Asked, connection::Connection, dialect::Dialect, models,
-    prefix_gate::PrefixKey, transport::Transport,
+    address::{Route, without_credentials_text},
+    api_key::ApiKey,
+    chat_reply,
+    chat_request::Asked,
+    connection::Connection,
+    dialect::Dialect,
+    models,
+    prefix_gate::PrefixKey,
+    transport::Transport,
 };
 
 /// Where a chat model is and how it is asked.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct ChatEndpoint {
     /// `http://127.0.0.1:8000`, with or without `/v1`.
     pub base_url: String,
@@ -30,6 +37,18 @@ impl ChatEndpoint {
     #[must_use]
     pub fn new(base_url: impl Into<String>) -> Self {
         Self { base_url: base_url.into(), ..Self::default() }
+    }
+}
+
+impl fmt::Debug for ChatEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChatEndpoint")
+            .field("base_url", &without_credentials_text(&self.base_url))
+            .field("model", &self.model)
+            .field("api_key", &self.api_key)
+            .field("dialect", &self.dialect)
+            .field("chat_template_kwargs", &self.chat_template_kwargs)
+            .finish()
     }
 }
 
@@ -53,13 +72,22 @@ impl RemoteChat {
             Dialect::Auto => chosen.dialect.unwrap_or(Dialect::OpenAi),
             named => named,
         };
-        let mut identity = chosen.identity;
+        Ok(Self::over(connection, chosen.identity, dialect, template_arguments))
+    }
+
+    /// Template arguments change what is answered, so they are part of what answers.
+    pub(crate) fn over(
+        connection: Connection,
+        mut identity: ModelIdentity,
+        dialect: Dialect,
+        template_arguments: Map<String, Value>,
+    ) -> Self {
         if !template_arguments.is_empty() {
             let arguments = Value::Object(template_arguments.clone());
             identity.adapter = format!("{} chat_template_kwargs={arguments}", identity.adapter).trim().to_owned();
         }
         let route = connection.address.route("/v1/chat/completions");
-        Ok(Self { identity, dialect, template_arguments, connection, route })
+        Self { identity, dialect, template_arguments, connection, route }
     }
 
     /// The dialect in use, never [`Dialect::Auto`].

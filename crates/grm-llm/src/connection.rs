@@ -16,39 +16,42 @@ pub(crate) struct Connection {
     transport: Arc<Transport>,
     pub(crate) lane: Arc<Lane>,
     pub(crate) address: Address,
-    pub(crate) key: Option<ApiKey>,
+    key: Option<ApiKey>,
+    attempts: u32,
 }
 
 impl Connection {
     pub(crate) fn new(base_url: &str, key: Option<ApiKey>, transport: Arc<Transport>) -> Result<Self, ModelError> {
         let address = Address::parse(base_url)?;
         let lane = transport.lane(address.root())?;
-        Ok(Self { transport, lane, address, key })
+        let attempts = transport.config().attempts;
+        Ok(Self { transport, lane, address, key, attempts })
     }
 
-    /// Posts JSON with all the patience of the transport.
+    /// The same with a single attempt: for looking what is there.
+    pub(crate) fn once(&self) -> Self {
+        Self { attempts: 1, ..self.clone() }
+    }
+
+    /// Posts JSON.
     pub(crate) async fn post<T>(
         &self,
         route: &Route,
         body: Vec<u8>,
         decode: impl Fn(&[u8]) -> Result<T, Unreadable>,
     ) -> Result<T, ModelError> {
-        self.call(route, Some(body), self.transport.config().attempts).run(decode).await
+        self.call(route, Some(body)).run(decode).await
     }
 
-    /// Gets a JSON document with all the patience of the transport.
+    /// Gets a JSON document.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ModelError> {
-        self.call(&self.address.route(path), None, self.transport.config().attempts).run(decode_json).await
+        let route = self.address.route(path);
+        self.call(&route, None).run(decode_json).await
     }
 
-    /// Gets a JSON document in one attempt: for looking whether a route exists.
-    pub(crate) async fn look<T: DeserializeOwned>(&self, path: &str) -> Result<T, ModelError> {
-        self.call(&self.address.route(path), None, 1).run(decode_json).await
-    }
-
-    fn call<'a>(&'a self, route: &'a Route, body: Option<Vec<u8>>, attempts: u32) -> Call<'a> {
+    fn call<'a>(&'a self, route: &'a Route, body: Option<Vec<u8>>) -> Call<'a> {
         let key = self.key.as_ref();
-        Call { transport: &self.transport, lane: &self.lane, route, key, attempts, body }
+        Call { transport: &self.transport, lane: &self.lane, route, key, attempts: self.attempts, body }
     }
 }
 

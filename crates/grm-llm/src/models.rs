@@ -20,8 +20,6 @@ pub(crate) struct Model {
     pub(crate) parent: Option<String>,
     #[serde(default)]
     pub(crate) owned_by: Option<String>,
-    #[serde(default)]
-    pub(crate) max_model_len: Option<u64>,
 }
 
 /// The model to ask and what the server says about it.

@@ -1,11 +1,11 @@
 //! A discriminative reward model behind a URL.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use grm_core::{BoxFuture, ModelError, ModelIdentity, RewardModel, RewardRequest, RewardScore, ScorerId};
 
 use crate::{
-    address::Route,
+    address::{Route, without_credentials_text},
     api_key::ApiKey,
     connection::Connection,
     dialect::{Dialect, RewardKind},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Where a reward model is and how it is asked.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct RewardEndpoint {
     /// `http://127.0.0.1:8000`, with or without `/v1`.
     pub base_url: String,
@@ -36,6 +36,18 @@ impl RewardEndpoint {
     #[must_use]
     pub fn new(base_url: impl Into<String>) -> Self {
         Self { base_url: base_url.into(), ..Self::default() }
+    }
+}
+
+impl fmt::Debug for RewardEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RewardEndpoint")
+            .field("base_url", &without_credentials_text(&self.base_url))
+            .field("model", &self.model)
+            .field("api_key", &self.api_key)
+            .field("kind", &self.kind)
+            .field("template", &self.template)
+            .finish()
     }
 }
 
@@ -62,24 +74,27 @@ impl RemoteReward {
     /// Asks the server what it serves and scores a few built-in pairs. A server that squashes scores is refused with
     /// the cure; look at [`Self::squash_check`] for a warning.
     pub async fn connect(endpoint: RewardEndpoint, transport: Arc<Transport>) -> Result<Self, ModelError> {
-        let (remote, scores) = Self::reach(endpoint, transport).await?;
-        let squash_check = squash::judge(&scores, remote.wire.kind);
-        if let SquashCheck::Squashed { reason, hint } = squash_check {
-            let place = remote.wire.route.place;
-            return Err(ModelError::BadReply { place, reason: format!("{reason}: its scores are squashed; {hint}") });
-        }
-        Ok(Self { squash_check, ..remote })
-    }
-
-    /// As [`Self::connect`], leaving it to the caller to judge the built-in pairs' scores.
-    pub(crate) async fn reach(
-        endpoint: RewardEndpoint,
-        transport: Arc<Transport>,
-    ) -> Result<(Self, Vec<f32>), ModelError> {
         let RewardEndpoint { base_url, model, api_key, kind, template } = endpoint;
         let template = RewardTemplate::new(template.as_deref())?;
         let connection = Connection::new(&base_url, api_key, transport)?;
-        let (kind, mut identity) = recognise(&connection, kind, model.as_deref()).await?;
+        let remote = Self::reach(connection, kind, model.as_deref(), template).await?;
+        match remote.squash_check {
+            SquashCheck::Squashed { reason, hint } => Err(ModelError::BadReply {
+                place: remote.wire.route.place,
+                reason: format!("{reason}: its scores are squashed; {hint}"),
+            }),
+            SquashCheck::Raw | SquashCheck::Suspicious { .. } => Ok(remote),
+        }
+    }
+
+    /// As [`Self::connect`], with squashed scores let through.
+    pub(crate) async fn reach(
+        connection: Connection,
+        kind: RewardKind,
+        model: Option<&str>,
+        template: RewardTemplate,
+    ) -> Result<Self, ModelError> {
+        let (kind, mut identity) = recognise(&connection, kind, model).await?;
         identity.adapter = [identity.adapter.as_str(), kind.as_str(), &template.hash].join(" ").trim().to_owned();
         let route = connection.address.route(reward_wire::path(kind));
         let wire = Wire { model: identity.name.clone(), kind, template, connection, route };
@@ -87,11 +102,11 @@ impl RemoteReward {
         for request in squash::requests() {
             scores.push(wire.score(&request).await?);
         }
-        let scorer = scorer_id(&identity);
-        Ok((Self { identity, scorer, squash_check: SquashCheck::Raw, wire }, scores))
+        let (scorer, squash_check) = (scorer_id(&identity), squash::judge(&scores, kind));
+        Ok(Self { identity, scorer, squash_check, wire })
     }
 
-    /// What the built-in pairs said; never [`SquashCheck::Squashed`].
+    /// What the built-in pairs said; after [`Self::connect`] never [`SquashCheck::Squashed`].
     #[must_use]
     pub fn squash_check(&self) -> &SquashCheck {
         &self.squash_check

@@ -172,7 +172,7 @@ pub enum HubError {
 }
 
 /// The cached file, downloaded first when it is missing and a fetcher is at hand.
-pub fn locate(file: &HubFile, cache: &HubCache, fetcher: Option<&dyn Fetcher>) -> Result<PathBuf, HubError> {
+pub(crate) fn locate(file: &HubFile, cache: &HubCache, fetcher: Option<&dyn Fetcher>) -> Result<PathBuf, HubError> {
     if let Some(path) = cached(file, cache) {
         return Ok(path);
     }

@@ -7,12 +7,16 @@
 
 mod cells;
 mod engine;
+mod features;
 pub mod gguf;
 mod grammar;
+mod head;
+mod hidden;
 mod hub;
 mod lookup;
 mod models;
 mod pull;
+mod reward;
 mod sampler;
 mod scheduler;
 mod stop;
@@ -22,7 +26,11 @@ mod weights;
 mod worker;
 
 pub use engine::{Engine, EngineConfig, SLOTS_MAX};
+pub use features::{FeatureError, FeatureProgress, features};
+pub use head::{Head, HeadError};
+pub use hidden::{HiddenState, HiddenStates, TEXT_TOKENS_MAX, TextForm};
 pub use hub::{FetchRequest, Fetched, Fetcher, HubCache, HubError, HubFile};
 pub use models::{KNOWN_MODELS, KnownModel, ModelFileError, Places, ResolvedModel, file_sha256, known_model, resolve};
 pub use pull::{PullProgress, pull};
+pub use reward::HeadReward;
 pub use scheduler::EngineStats;

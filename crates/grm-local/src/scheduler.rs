@@ -504,3 +504,301 @@ impl Scheduler {
         self.changes.push(CacheChange::Remove { sequence: id });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn job(prompt: impl IntoIterator<Item = Token>, shared: usize, reply_tokens_max: usize) -> Job {
+        let prompt: Vec<Token> = prompt.into_iter().collect();
+        Job { reusable: prompt.len(), prompt, shared, reply_tokens_max }
+    }
+
+    /// A prompt of `shared` tokens common to a pair, then `own` tokens of this call alone.
+    fn pair_job(pair: Token, call: Token, shared: usize, own: usize, reply: usize) -> Job {
+        let common = (0..).take(shared).map(move |token: Token| pair * 10_000 + token);
+        let tail = (0..).take(own).map(move |token: Token| 1_000_000 * (call + 1) + token);
+        job(common.chain(tail), shared, reply)
+    }
+
+    /// Plays the engine: a cache that holds real tokens, and replies of a set length.
+    struct Played {
+        scheduler: Scheduler,
+        cells_total: usize,
+        /// Each sequence's tokens, as llama.cpp would hold them.
+        cache: BTreeMap<SequenceId, Vec<Token>>,
+        wanted: BTreeMap<JobId, (Vec<Token>, usize)>,
+        replies: BTreeMap<JobId, usize>,
+        steps: usize,
+    }
+
+    const REPLY_TOKEN: Token = -1;
+
+    impl Played {
+        fn new(cells: usize, slots: usize, residents: usize) -> Self {
+            Self {
+                scheduler: Scheduler::new(cells, slots, residents, true),
+                cells_total: cells,
+                cache: BTreeMap::new(),
+                wanted: BTreeMap::new(),
+                replies: BTreeMap::new(),
+                steps: 0,
+            }
+        }
+
+        fn submit(&mut self, job: Job, reply_length: usize) -> JobId {
+            let prompt = job.prompt.clone();
+            let id = self.scheduler.submit(job);
+            self.wanted.insert(id, (prompt, reply_length));
+            id
+        }
+
+        /// One step of the engine; what it reads must be computed over exactly the call's own prompt and reply.
+        fn step(&mut self, batch_tokens: usize) {
+            self.steps += 1;
+            let (changes, runs) = self.scheduler.plan(batch_tokens);
+            changes.into_iter().for_each(|change| self.change(change));
+            assert!(runs.iter().map(|run| run.tokens.len()).sum::<usize>() <= batch_tokens);
+            for run in &runs {
+                let held = self.cache.entry(run.sequence).or_default();
+                assert_eq!(held.len(), run.start, "a run continues its sequence");
+                held.extend(&run.tokens);
+            }
+            self.scheduler.decoded(&runs);
+            assert!(self.scheduler.cells.used() <= self.cells_total);
+            for run in &runs {
+                self.read(run);
+            }
+        }
+
+        fn change(&mut self, change: CacheChange) {
+            match change {
+                CacheChange::Fork { from, to, length } => {
+                    let tokens = self.cache[&from][..length].to_vec();
+                    assert!(self.cache.get(&to).is_none_or(Vec::is_empty), "a fork goes to an empty sequence");
+                    self.cache.insert(to, tokens);
+                }
+                CacheChange::Cut { sequence, length } => {
+                    self.cache.get_mut(&sequence).expect("live").truncate(length);
+                }
+                CacheChange::Remove { sequence } => {
+                    self.cache.remove(&sequence);
+                }
+            }
+        }
+
+        fn read(&mut self, run: &Run) {
+            let Some(reader) = run.reader.filter(|reader| reader.first_output < run.tokens.len()) else { return };
+            let (prompt, length) = &self.wanted[&reader.job];
+            let held = &self.cache[&run.sequence];
+            assert_eq!(&held[..prompt.len()], prompt, "the call's own prompt is in its sequence");
+            assert!(held[prompt.len()..].iter().all(|&token| token == REPLY_TOKEN));
+            let done = self.replies.entry(reader.job).or_default();
+            *done += 1;
+            if *done == *length {
+                self.scheduler.finish(reader.job);
+                self.wanted.remove(&reader.job);
+            } else {
+                self.scheduler.drew(reader.job, run, run.tokens.len(), REPLY_TOKEN, &[]);
+            }
+        }
+
+        fn run(&mut self, batch_tokens: usize) {
+            while !self.scheduler.is_idle() {
+                self.step(batch_tokens);
+                assert!(self.steps < 10_000, "the scheduler makes progress");
+            }
+        }
+    }
+
+    #[test]
+    fn a_shared_prefix_is_computed_once() {
+        let mut played = Played::new(4096, 8, 4);
+        for call in 0..10 {
+            played.submit(pair_job(1, call, 500, 20, 30), 5);
+        }
+        played.run(256);
+        let stats = played.scheduler.stats;
+        assert_eq!(stats.prompt_tokens_computed, 500 + 10 * 20);
+        assert_eq!(stats.prompt_tokens_reused, 9 * 500);
+        assert_eq!(stats.generated, 10 * 4, "the last token of a reply is not reported as drawn");
+    }
+
+    #[test]
+    fn calls_wait_for_a_prefix_that_is_being_computed() {
+        let mut played = Played::new(4096, 8, 4);
+        let first = played.submit(pair_job(1, 0, 100, 5, 5), 1);
+        played.step(40);
+        let second = played.submit(pair_job(1, 1, 100, 5, 5), 1);
+        played.step(40);
+        assert_eq!((played.scheduler.cached(first), played.scheduler.cached(second)), (0, 100));
+        played.run(40);
+        assert_eq!(played.scheduler.stats.prompt_tokens_computed, 110);
+    }
+
+    #[test]
+    fn a_common_beginning_is_taken_from_another_pair() {
+        let mut played = Played::new(4096, 4, 4);
+        let system: Vec<Token> = (0..50).collect();
+        let pair = |pair: Token| system.iter().copied().chain((0..100).map(move |token| 10_000 * pair + token));
+        played.submit(job(pair(1).chain([7]), 150, 5), 1);
+        played.run(64);
+        let second = played.submit(job(pair(2).chain([7]), 150, 5), 1);
+        played.step(64);
+        assert_eq!(played.scheduler.cached(second), 50);
+        played.run(64);
+        assert_eq!(played.scheduler.stats.prompt_tokens_computed, 151 + 101);
+    }
+
+    #[test]
+    fn a_prompt_without_declared_prefix_stays_for_the_next_that_begins_alike() {
+        let mut played = Played::new(4096, 4, 4);
+        let prompt: Vec<Token> = (0..60).collect();
+        played.submit(job(prompt.clone(), 0, 5), 3);
+        played.run(64);
+        let again = played.submit(job(prompt, 0, 5), 3);
+        played.step(64);
+        assert_eq!(played.scheduler.cached(again), 59, "one token is computed for its output");
+        played.run(64);
+    }
+
+    #[test]
+    fn outputs_that_are_wanted_are_computed_even_when_cached() {
+        let mut played = Played::new(4096, 4, 4);
+        let prompt: Vec<Token> = (0..60).collect();
+        played.submit(job(prompt.clone(), 0, 0), 1);
+        played.run(64);
+        let reading = Job { reusable: 20, ..job(prompt, 20, 0) };
+        let id = played.submit(reading, 1);
+        played.step(64);
+        assert_eq!(played.scheduler.cached(id), 20);
+        played.run(64);
+    }
+
+    #[test]
+    fn old_prefixes_make_way_and_used_ones_stay() {
+        let mut played = Played::new(700, 4, 8);
+        for pair in 0..3 {
+            played.submit(pair_job(pair, 0, 200, 10, 10), 1);
+            played.run(64);
+        }
+        let touched = played.submit(pair_job(0, 1, 200, 10, 10), 1);
+        played.step(64);
+        assert_eq!(played.scheduler.cached(touched), 200);
+        played.run(64);
+        played.submit(pair_job(9, 0, 200, 10, 10), 1);
+        played.run(64);
+        let kept = played.submit(pair_job(0, 2, 200, 10, 10), 1);
+        let evicted = played.submit(pair_job(1, 2, 200, 10, 10), 1);
+        played.step(64);
+        assert_eq!((played.scheduler.cached(kept), played.scheduler.cached(evicted)), (200, 0));
+        played.run(64);
+    }
+
+    #[test]
+    fn cells_for_the_whole_reply_are_set_aside() {
+        let mut played = Played::new(100, 8, 4);
+        for call in 0..4 {
+            played.submit(job([call; 10], 0, 30), 30);
+        }
+        played.step(64);
+        let running = played.scheduler.jobs.len() - played.scheduler.queue.len();
+        assert_eq!(running, 2, "40 cells each of 100");
+        played.run(64);
+        assert_eq!(played.replies.len(), 4);
+    }
+
+    #[test]
+    fn cancelling_frees_cells_and_sequences_at_every_stage() {
+        let mut played = Played::new(1000, 2, 1);
+        let calls: Vec<JobId> = (0..4).map(|call| played.submit(pair_job(1, call, 100, 30, 50), 40)).collect();
+        played.step(40);
+        for steps in [0, 3, 1, 0] {
+            let id = *calls.iter().find(|id| played.wanted.contains_key(id)).expect("one is left");
+            played.scheduler.finish(id);
+            played.wanted.remove(&id);
+            (0..steps).for_each(|_| played.step(40));
+        }
+        assert!(played.scheduler.is_idle());
+        let residents: usize = played.scheduler.live().map(|(_, entry)| entry.tokens.len()).sum();
+        assert_eq!(played.scheduler.live().count(), 1, "the prefix alone stays");
+        assert!(played.scheduler.cells.used() <= residents);
+        played.submit(job(0..900, 0, 50), 5);
+        played.run(64);
+    }
+
+    #[test]
+    fn a_short_declared_prefix_gets_no_sequence_of_its_own() {
+        let mut played = Played::new(1000, 4, 4);
+        played.submit(pair_job(1, 0, SHARED_TOKENS_MIN - 1, 40, 5), 2);
+        played.run(64);
+        assert_eq!(played.scheduler.live().count(), 1, "only the finished prompt is resident");
+    }
+
+    #[test]
+    fn guesses_are_checked_in_one_step_and_the_wrong_ones_are_cut() {
+        let mut scheduler = Scheduler::new(200, 2, 2, true);
+        let id = scheduler.submit(job(0..20, 0, 10));
+        let (_, runs) = scheduler.plan(64);
+        scheduler.decoded(&runs);
+        scheduler.drew(id, &runs[0], 20, 50, &[51, 52, 53]);
+        let (_, runs) = scheduler.plan(64);
+        assert_eq!((runs[0].start, runs[0].tokens.as_slice()), (20, &[50, 51, 52, 53][..]));
+        scheduler.decoded(&runs);
+        scheduler.drew(id, &runs[0], 2, 60, &[]);
+        let (changes, runs) = scheduler.plan(64);
+        assert_eq!(changes, [CacheChange::Cut { sequence: runs[0].sequence, length: 22 }]);
+        assert_eq!((runs[0].start, runs[0].tokens.as_slice()), (22, &[60][..]));
+        assert_eq!((scheduler.stats.draft_tokens_tried, scheduler.stats.draft_tokens_accepted), (3, 1));
+    }
+
+    #[test]
+    fn guesses_never_exceed_the_cells_set_aside() {
+        let mut scheduler = Scheduler::new(200, 2, 2, true);
+        let id = scheduler.submit(job(0..20, 0, 3));
+        let (_, runs) = scheduler.plan(64);
+        scheduler.decoded(&runs);
+        scheduler.drew(id, &runs[0], 20, 50, &[51, 52, 53, 54, 55]);
+        let (_, runs) = scheduler.plan(64);
+        assert_eq!(runs[0].tokens.len(), 3);
+    }
+
+    #[test]
+    fn without_sharing_everything_is_computed() {
+        let mut played = Played::new(4096, 4, 4);
+        played.scheduler = Scheduler::new(4096, 4, 4, false);
+        for call in 0..3 {
+            played.submit(pair_job(1, call, 100, 10, 5), 2);
+        }
+        played.run(64);
+        assert_eq!(played.scheduler.stats.prompt_tokens_computed, 330);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        #[test]
+        fn every_call_is_answered_over_its_own_tokens(
+            calls in proptest::collection::vec((0..4, 0_usize..80, 1_usize..30, 1_usize..20, 0_usize..3, any::<bool>()), 1..40),
+            cells in 130_usize..400, slots in 1_usize..6, residents in 1_usize..5, batch in 8_usize..64,
+        ) {
+            let mut played = Played::new(cells, slots, residents);
+            let mut submitted = BTreeSet::new();
+            for (number, (pair, shared, own, reply, steps, cancel)) in (0..).zip(calls) {
+                let id = played.submit(pair_job(pair, number, shared, own, reply), reply);
+                submitted.insert(id);
+                (0..steps).for_each(|_| played.step(batch));
+                if cancel && number % 5 == 0 {
+                    played.scheduler.finish(id);
+                    played.wanted.remove(&id);
+                }
+            }
+            played.run(batch);
+            prop_assert!(played.wanted.is_empty());
+        }
+    }
+}

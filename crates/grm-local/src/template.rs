@@ -5,7 +5,7 @@
 //! split at the marks. So a span's text is tokenised exactly as it stands, special tokens are only recognised in the
 //! template's own words, and the place where shared spans end is known.
 
-use std::{io, sync::Arc};
+use std::io;
 
 use grm_core::{ModelError, Role, Span};
 use minijinja::{Environment, ErrorKind, Value, context, syntax::SyntaxConfig};
@@ -225,11 +225,6 @@ fn join(pieces: Vec<Piece>, spans: &[&Span], shared_spans: usize) -> Rendered {
     Rendered { stretches, shared }
 }
 
-/// A text span of somebody else's words.
-pub(crate) fn content(text: &str) -> Span {
-    Span::Content(Arc::from(text))
-}
-
 /// A buffer that refuses to grow past the output limit.
 struct Capped(Vec<u8>);
 
@@ -249,6 +244,8 @@ impl io::Write for Capped {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     const QWEN: &str = "{%- if messages[0]['role'] == 'system' -%}\n    {{- '<|im_start|>system\\n' + messages[0]['content'] + '<|im_end|>\\n' }}\n{%- else %}\n    {{- '<|im_start|>system\\nYou help.<|im_end|>\\n' }}\n{%- endif %}\n{%- for message in messages %}\n    {%- if message.role == 'user' or (message.role == 'system' and not loop.first) %}\n        {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>' + '\\n' }}\n    {%- endif %}\n{%- endfor %}\n{%- if add_generation_prompt %}\n    {{- '<|im_start|>assistant\\n' }}\n{%- endif %}\n";
@@ -259,6 +256,10 @@ mod tests {
 
     fn ours(text: &str) -> Span {
         Span::Template(Arc::from(text))
+    }
+
+    fn content(text: &str) -> Span {
+        Span::Content(Arc::from(text))
     }
 
     fn user(spans: &[Span]) -> TemplateMessage<'_> {

@@ -1,1 +1,3 @@
-//! grm-train
+//! Training objectives, one a file with its equation in the header.
+
+pub mod frozen;

@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::Duration,
 };
 
@@ -10,8 +10,11 @@ use anyhow::{Context, bail};
 use grm_core::{ChatModel, ModelError, RewardModel};
 use grm_journal::Journal;
 use grm_judge::{Pipeline, Prompts};
-use grm_llm::{ChatEndpoint, RemoteChat, RemoteReward, RewardEndpoint, Transport, TransportConfig};
-use grm_local::{Engine, EngineConfig, HeadReward, Places, ResolvedModel};
+use grm_llm::{
+    ApiKey, BreakerConfig, ChatEndpoint, Concurrency, RemoteChat, RemoteReward, RewardEndpoint, SquashCheck, Transport,
+    TransportConfig,
+};
+use grm_local::{Engine, EngineConfig, FetchRequest, Fetched, Head, HeadReward, HiddenStates, KNOWN_MODELS, KnownModel, Places, ResolvedModel};
 
 use crate::{
     progress::{Load, LoadSource},
@@ -31,6 +34,11 @@ pub(crate) struct Roles {
     /// Records in the input, where counting them is cheap.
     pub(crate) pairs_expected: Option<u64>,
 }
+
+/// The reward head this program comes with, and the base model it was fitted on.
+const BUILTIN_HEAD: &[u8] = include_bytes!("../../../models/disrm-smollm2-135m/head.safetensors");
+/// Short name of the built-in head's base model.
+pub(crate) const BUILTIN_HEAD_BASE: &str = "smollm2-135m";
 
 /// Where a chat model is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,10 +64,8 @@ impl Roles {
     /// Finds every model the recipe names and puts the journal before it. Embedded models are loaded when first asked,
     /// so a run that is all replay never loads one.
     pub(crate) async fn assemble(recipe: &Recipe, journal: &Arc<Journal>) -> anyhow::Result<Self> {
-        let transport = Arc::new(Transport::new(transport_config(recipe)));
-        let engines = Engines::default();
-        let places = Places::from_environment();
-        let builder = Builder { recipe, journal, transport: &transport, engines: &engines, places: &places };
+        let transport = Transport::new(transport_config(recipe));
+        let builder = Builder { recipe, journal, transport: &transport };
         let genrm = builder.chat(&recipe.models.genrm, recipe.engine.adapter.as_deref()).await.context("GenRM")?;
         let policy = match &recipe.models.policy {
             Some(name) => builder.chat(name, None).await.context("policy")?,
@@ -73,6 +79,18 @@ impl Roles {
         };
         let load = load_source(journal.clone(), transport);
         Ok(Self { genrm, policy, disrm, identities, load, pairs_expected: None })
+    }
+
+    /// The same models behind another run's journal.
+    pub(crate) fn again(&self, journal: &Arc<Journal>) -> Self {
+        Self {
+            genrm: journal.chat(self.genrm.clone()),
+            policy: journal.chat(self.policy.clone()),
+            disrm: journal.reward(self.disrm.clone()),
+            identities: self.identities.clone(),
+            load: self.load.clone(),
+            pairs_expected: self.pairs_expected,
+        }
     }
 
     /// The method around these models.
@@ -100,25 +118,15 @@ pub(crate) fn prompts(recipe: &Recipe) -> anyhow::Result<Prompts> {
 /// The embedded GenRM itself, for counting tokens in a dry run; `None` for remote ones and for models not yet here.
 pub(crate) fn token_counter(recipe: &Recipe) -> Option<Arc<dyn ChatModel>> {
     let Place::Embedded(name) = Place::of(&recipe.models.genrm) else { return None };
-    let model = Places::from_environment().resolve(&name, None).ok()?;
+    let model = resolve(&name).ok()?;
     let engine = Engine::load(engine_config(recipe, model, None)).ok()?;
     Some(Arc::new(engine))
-}
-
-type Shared<T> = Arc<OnceLock<Arc<T>>>;
-
-/// Engines under way, so that progress can see them.
-#[derive(Default)]
-struct Engines {
-    _chat: Shared<Engine>,
 }
 
 struct Builder<'a> {
     recipe: &'a Recipe,
     journal: &'a Arc<Journal>,
     transport: &'a Arc<Transport>,
-    engines: &'a Engines,
-    places: &'a Places,
 }
 
 impl Builder<'_> {
@@ -129,7 +137,7 @@ impl Builder<'_> {
                 Ok(self.journal.chat(Arc::new(remote)))
             }
             Place::Embedded(name) => {
-                let model = self.places.resolve(&name, None)?;
+                let model = resolve(&name)?;
                 note(&model);
                 let config = engine_config(self.recipe, model, adapter);
                 let identity = config.identity()?;
@@ -147,30 +155,35 @@ impl Builder<'_> {
         Ok(ChatEndpoint {
             model: endpoint.served_model.clone(),
             chat_template_kwargs: kwargs.as_object().cloned().unwrap_or_default(),
-            ..ChatEndpoint::new(base_url).with_key_from(&endpoint.key_env)
+            api_key: ApiKey::from_env(&endpoint.key_env)?,
+            ..ChatEndpoint::new(base_url)
         })
     }
 
     async fn disrm(&self, name: &str) -> anyhow::Result<Arc<dyn RewardModel>> {
         if let Place::Remote(url) = Place::of(name) {
-            let endpoint = RewardEndpoint::new(url).with_key_from(&self.recipe.endpoint.key_env);
+            let endpoint = RewardEndpoint { api_key: ApiKey::from_env(&self.recipe.endpoint.key_env)?, ..RewardEndpoint::new(url) };
             let remote = RemoteReward::connect(endpoint, self.transport.clone()).await?;
+            if let SquashCheck::Suspicious { reason, hint } = remote.squash_check() {
+                tracing::warn!("the reward server's scores look squashed: {reason}; {hint}");
+            }
             return Ok(self.journal.reward(Arc::new(remote)));
         }
-        let head = head_bytes(name)?;
-        let base = grm_local::head_base_model(&head)?;
-        let model = self.places.resolve(&base, None)?;
-        let threads = self.recipe.engine.threads;
-        let identity = HeadReward::identity_of(&model, &head)?;
+        let head = Head::read(&head_bytes(name)?).with_context(|| format!("reward head {name}"))?;
+        let known = KNOWN_MODELS.iter().find(|known| known.sha256 == head.base_sha256);
+        let model = resolve(known.map_or(head.base.as_str(), |known| known.name)).context("the reward head's base model")?;
+        let config = engine_config(self.recipe, model, None);
+        let identity = HeadReward::identity_of(&head, "");
         Ok(self.journal.reward_lazy(identity, move || {
-            let (model, head) = (model.clone(), head.clone());
+            let (config, head) = (config.clone(), head.clone());
             Box::pin(async move {
-                let load = move || HeadReward::load(model, &head, threads);
+                let load = move || HeadReward::new(HiddenStates::load(config)?, head);
                 let reward = tokio::task::spawn_blocking(load).await.map_err(joining)??;
                 Ok(Arc::new(reward) as Arc<dyn RewardModel>)
             })
         }))
     }
+
 }
 
 async fn load(config: EngineConfig) -> Result<Engine, ModelError> {
@@ -190,15 +203,16 @@ fn note(model: &ResolvedModel) {
 fn engine_config(recipe: &Recipe, model: ResolvedModel, adapter: Option<&Path>) -> EngineConfig {
     let mut config = EngineConfig::new(model);
     config.context_tokens = recipe.engine.context.or(config.context_tokens);
-    config.slots = recipe.engine.slots.unwrap_or(config.slots);
-    config.threads = recipe.engine.threads.or(config.threads);
+    let small = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    config.slots = recipe.engine.slots.map_or(config.slots, small);
+    config.threads = recipe.engine.threads.map(small).or(config.threads);
     config.adapters = adapter.map(|path| (path.to_path_buf(), 1.0)).into_iter().collect();
     config
 }
 
-fn head_bytes(name: &str) -> anyhow::Result<Arc<[u8]>> {
+fn head_bytes(name: &str) -> anyhow::Result<Vec<u8>> {
     if name == "builtin" {
-        return Ok(Arc::from(grm_local::BUILTIN_HEAD));
+        return Ok(BUILTIN_HEAD.to_vec());
     }
     let path = PathBuf::from(name);
     let length = std::fs::metadata(&path)
@@ -207,15 +221,15 @@ fn head_bytes(name: &str) -> anyhow::Result<Arc<[u8]>> {
     if length > 1 << 30 {
         bail!("{name} is {length} bytes; a reward head is a few kilobytes. Is this a whole model?");
     }
-    Ok(Arc::from(std::fs::read(&path).with_context(|| format!("could not read {name}"))?))
+    std::fs::read(&path).with_context(|| format!("could not read {name}"))
 }
 
 fn transport_config(recipe: &Recipe) -> TransportConfig {
     let endpoint = &recipe.endpoint;
     TransportConfig {
-        in_flight_max: endpoint.max_in_flight,
+        concurrency: Concurrency { start: endpoint.max_in_flight.min(16), min: 1, max: endpoint.max_in_flight },
         deadline: Duration::from_secs(endpoint.deadline_seconds),
-        patience: Duration::from_secs(endpoint.patience_seconds),
+        breaker: BreakerConfig { patience: Duration::from_secs(endpoint.patience_seconds), ..BreakerConfig::default() },
         seed: recipe.seed,
         ..TransportConfig::default()
     }
@@ -232,4 +246,31 @@ fn load_source(journal: Arc<Journal>, transport: Arc<Transport>) -> LoadSource {
             asked: calls.appended,
         }
     })
+}
+
+/// Finds a model file by path, short name or hub id; a hub file that is not cached is downloaded.
+pub(crate) fn resolve(name: &str) -> anyhow::Result<ResolvedModel> {
+    let runtime = tokio::runtime::Handle::current();
+    let fetch = |request: &FetchRequest, into: &mut std::fs::File| {
+        let hub = request.endpoint.as_deref().unwrap_or(HUB).trim_end_matches('/');
+        let url = format!("{hub}{}", request.path);
+        let token = request.token.as_deref();
+        let bar = indicatif::ProgressBar::no_length();
+        let download = grm_llm::download(&url, token, into, |bytes, length| {
+            bar.set_length(length.unwrap_or(bytes));
+            bar.set_position(bytes);
+        });
+        let found = tokio::task::block_in_place(|| runtime.block_on(download));
+        bar.finish_and_clear();
+        found.map(|found| Fetched { commit: found.commit, etag: found.etag }).map_err(|error| error.to_string())
+    };
+    Ok(grm_local::resolve(name, &Places::from_environment(), Some(&fetch))?)
+}
+
+/// The model hub, unless HF_ENDPOINT names another.
+const HUB: &str = "https://huggingface.co";
+
+/// True when a short-named model has been fetched.
+pub(crate) fn is_here(places: &Places, known: &KnownModel) -> bool {
+    places.models.join(known.file).is_file()
 }

@@ -330,15 +330,15 @@ pub(crate) struct TrainBradleyTerry {
     /// The embedded model whose hidden states are read.
     #[arg(long, value_name = "MODEL", default_value = "smollm2-135m")]
     pub(crate) model: String,
+    /// What is read of a text: chat-last-1 (last token), chat-mean-1 (mean over the response), chat-last-mean-1, question-last-1.
+    #[arg(long, value_name = "FORM", default_value = "chat-last-mean-1")]
+    pub(crate) form: String,
     /// Where the head and its card are written.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// Use only the first N records of each file.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
-    /// Seed of the folds.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) seed: u64,
     /// Threads of the embedded model.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
@@ -349,15 +349,15 @@ pub(crate) struct MockServer {
     /// Port on 127.0.0.1; 0 picks a free one.
     #[arg(long, default_value_t = 8000)]
     pub(crate) port: u16,
-    /// Milliseconds before each reply.
-    #[arg(long, value_name = "MS", default_value_t = 0)]
-    pub(crate) latency_ms: u64,
-    /// Fault script (TOML).
+    /// Settings and fault script (TOML); the flags below override it.
     #[arg(long, value_name = "FILE")]
-    pub(crate) faults: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
+    /// Milliseconds before each reply.
+    #[arg(long, value_name = "MS")]
+    pub(crate) latency_ms: Option<u64>,
     /// Share of replies out of form, 0 to 1.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
-    pub(crate) malformed: f64,
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) malformed: Option<f64>,
     /// Calls served at once; more are answered 429.
     #[arg(long, value_name = "N")]
     pub(crate) capacity: Option<usize>,

@@ -9,6 +9,7 @@ mod commands;
 mod exit;
 mod metrics;
 mod page;
+mod pairs;
 mod plan;
 mod progress;
 mod recipe;

@@ -90,7 +90,7 @@ pub(crate) fn render(title: &str, facts: Vec<(String, String)>, metrics: &Metric
         pairs: records.iter().take(PAIRS_MAX).map(pair).collect(),
         pairs_total: metrics.pairs,
     };
-    let page = engine.get_template("report.html").and_then(|template| template.render(view));
+    let page = engine.get_template("report.html").and_then(|template| template.render(minijinja::value::Serde(view)));
     page.context("could not render the report")
 }
 

@@ -2,13 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    io::Write as _,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use anyhow::Context;
-use grm_core::ModelError;
-use grm_data::{Order, ReadError, ReadOptions, Record};
+use grm_core::{Choice, Comparison, ModelError};
+use grm_data::{JsonlWriter, ReadError, ReadOptions, Record};
 
 use crate::{
     assemble::Roles,
@@ -60,12 +59,11 @@ where
     let skipped = Skipped::default();
     let records = read(run, &skipped)?;
     let mut progress = Progress::start(roles.pairs_expected, roles.load.clone());
-    let mut output = run.output("trajectories.jsonl")?;
+    let mut output = JsonlWriter::create(&run.folder.join("trajectories.jsonl"))?;
     let mut metrics = Metrics::default();
     let mut first: Vec<PairRecord> = Vec::new();
     let sink = |done: Done<Extra>| {
-        serde_json::to_writer(&mut output, &done.record).context("could not write trajectories.jsonl")?;
-        output.write_all(b"\n").context("could not write trajectories.jsonl")?;
+        output.write(&done.record)?;
         metrics.count(&done.record);
         keep(&done, &mut metrics, &progress)?;
         progress.done(&metrics);
@@ -86,7 +84,7 @@ where
     let seconds = progress.finish().as_secs_f64();
     let Some(result) = stopped else { return Ok(Ended::Interrupted) };
     result.with_context(|| format!("the run in {} stopped after {} pairs", run.folder.display(), metrics.pairs))?;
-    output.commit().context("could not finish trajectories.jsonl")?;
+    output.commit()?;
     metrics.skipped = skipped.lock().unwrap_or_else(PoisonError::into_inner).clone();
     run.write("metrics.json", &pretty(&metrics)?)?;
     run.write("report.html", page::render(title, page::facts(&metrics), &metrics, &first)?.as_bytes())?;
@@ -95,11 +93,10 @@ where
 
 /// Records up to the limit. One that cannot be used is reported, counted and left out; a broken file ends the run.
 fn read(run: &Run, skipped: &Skipped) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Record>> + Send + use<>> {
-    let options = ReadOptions { seed: run.recipe.seed, order: Order::Seeded, ..ReadOptions::default() };
+    let options = ReadOptions { seed: run.recipe.seed, limit: run.recipe.data.limit, ..ReadOptions::default() };
     let records = grm_data::open(&run.input_path(), &options)?;
-    let limit = run.recipe.data.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     let skipped = skipped.clone();
-    Ok(records.take(limit).filter_map(move |record| match record {
+    Ok(records.filter_map(move |record| match record {
         Err(error) if error.is_skippable() => {
             tracing::warn!("{error}; the record is left out");
             let problem = problem_of(&error);
@@ -114,5 +111,13 @@ fn problem_of(error: &ReadError) -> String {
     match error {
         ReadError::Unusable { problem, .. } => problem.to_string(),
         other => other.to_string(),
+    }
+}
+
+/// What a judge may see, and the label it may not.
+pub(crate) fn parts(record: Record) -> (Comparison, Option<Choice>) {
+    match record {
+        Record::Labelled(preference) => (preference.comparison, Some(preference.label)),
+        Record::Unlabelled(comparison) => (comparison, None),
     }
 }

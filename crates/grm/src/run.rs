@@ -101,7 +101,7 @@ impl Run {
         let folder = out.map_or_else(|| default_folder(verb, &recipe, &pinned), Path::to_path_buf);
         std::fs::create_dir_all(&folder).with_context(|| format!("could not create run folder {}", folder.display()))?;
         refuse_other_settings(&folder, verb, &recipe, &pinned, change_recipe)?;
-        let journal = Journal::open(&folder.join("journal"), JournalOptions::default())?;
+        let journal = Journal::open(&folder.join("journal"), &JournalOptions::default())?;
         if let Input::Inline(bytes) = input {
             write_whole(&folder.join("input.jsonl"), bytes)?;
             pinned.path = PathBuf::from("input.jsonl");
@@ -115,12 +115,6 @@ impl Run {
     /// The data file, wherever it is.
     pub(crate) fn input_path(&self) -> PathBuf {
         locate(&self.folder, &self.input.path)
-    }
-
-    /// An output under its final name once committed.
-    pub(crate) fn output(&self, name: &str) -> anyhow::Result<AtomicFile> {
-        let path = self.folder.join(name);
-        AtomicFile::create(&path).with_context(|| format!("could not create {}", path.display()))
     }
 
     /// Writes a small output whole.
@@ -165,10 +159,9 @@ pub(crate) fn pretty(value: &impl Serialize) -> anyhow::Result<Vec<u8>> {
 }
 
 fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let fail = || format!("could not write {}", path.display());
-    let mut file = AtomicFile::create(path).with_context(fail)?;
-    file.write_all(bytes).with_context(fail)?;
-    file.commit().with_context(fail)
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(bytes).with_context(|| format!("could not write {}", path.display()))?;
+    Ok(file.commit()?)
 }
 
 fn pin(input: &Input<'_>) -> anyhow::Result<InputFile> {

@@ -70,6 +70,11 @@ pub(crate) fn is_known_field(name: &str) -> bool {
     ID_FIELDS.contains(&name) || MEDIA_FIELDS.contains(&name) || SHAPE_FIELDS.contains(&name)
 }
 
+/// True for columns that name pictures, clips or sounds.
+pub(crate) fn is_media_field(name: &str) -> bool {
+    MEDIA_FIELDS.contains(&name)
+}
+
 impl Shape {
     /// The shape named by the options, or else told by the field names of a file's first record.
     pub(crate) fn of(format: Format, names: &[&str], place: &Place) -> Result<Self, ReadError> {
@@ -116,12 +121,7 @@ fn unknown(names: &[&str], place: &Place) -> ReadError {
         .filter_map(|name| Some(format!("rename `{name}` to `{}`", meant(name, names)?)))
         .collect();
     let cure = if hints.is_empty() { "rename the fields to one of these shapes".into() } else { hints.join(", ") };
-    ReadError::Shape {
-        place: place.clone(),
-        expected: ACCEPTED.to_owned(),
-        found: list(names.iter().copied()),
-        cure,
-    }
+    ReadError::Shape { place: place.clone(), expected: ACCEPTED.to_owned(), found: list(names.iter().copied()), cure }
 }
 
 /// The field a name was probably meant to be, if the record does not have that one already.

@@ -19,7 +19,13 @@ pub(super) fn read(row: &Row) -> Result<Draft, ReadError> {
     if !prompt.is_text_only() || !responses.iter().all(|response| response.is_text_only()) {
         return Err(ReadError::Media { place: row.place.clone(), field: "parts".to_owned() });
     }
-    Ok(Draft { id: Some(id).filter(|id| !id.is_empty()), prompt, responses, names: ["responses[0]", "responses[1]"], known })
+    Ok(Draft {
+        id: Some(id).filter(|id| !id.is_empty()),
+        prompt,
+        responses,
+        names: ["responses[0]", "responses[1]"],
+        known,
+    })
 }
 
 fn decode<T: DeserializeOwned>(row: &Row) -> Result<T, ReadError> {

@@ -1,5 +1,6 @@
 //! Template files to skeletons: our words, and the places other people's go.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -271,16 +272,15 @@ impl Source {
             line: source.line().unwrap_or(1),
             source,
         };
-        let mut values: Vec<(&str, Value)> =
+        let mut values: BTreeMap<&str, Value> =
             self.file.flags.iter().map(|flag| (*flag, Value::from(flags.contains(flag)))).collect();
         for slot in self.file.slots.iter().filter(|slot| **slot != Slot::Given || flags.contains(&slot.name())) {
-            values.retain(|(name, _)| *name != slot.name());
-            values.push((slot.name(), Value::from(format!("{SLOT_OPEN}{}{SLOT_CLOSE}", slot.name()))));
+            values.insert(slot.name(), Value::from(format!("{SLOT_OPEN}{}{SLOT_CLOSE}", slot.name())));
         }
         let environment = environment();
         let template = environment.template_from_named_str(self.file.name, &self.text).map_err(wrong)?;
         let mut output = Capped::default();
-        template.render_captured_to(Value::from_iter(values), &mut output).map_err(wrong)?;
+        template.render_captured_to(Value::from(values), &mut output).map_err(wrong)?;
         Ok(String::from_utf8_lossy(&output.bytes).into_owned())
     }
 

@@ -13,7 +13,7 @@ use tokio::{
 use super::Concurrency;
 
 /// One burst of "too many requests" counts once: the limit does not move again before this has passed.
-const COOLDOWN: Duration = Duration::from_secs(2);
+const COOLDOWN: Duration = Duration::from_secs(1);
 
 /// Trouble that is not the limit's fault stops its growth for this long.
 const GROWTH_PAUSE: Duration = Duration::from_secs(5);
@@ -67,6 +67,11 @@ impl Limiter {
 
     pub(crate) fn limit(&self) -> usize {
         self.state().limit as usize
+    }
+
+    /// True when the limit cannot shrink any further.
+    pub(crate) fn is_least(&self) -> bool {
+        self.limit() <= self.bounds.min
     }
 
     /// A reply came. The limit grows only when calls are waiting for it, and not right after trouble.

@@ -47,8 +47,7 @@ impl Call<'_> {
                 free += 1;
                 continue;
             }
-            // A probe of a server that is down says nothing about this call.
-            counted += u32::from(!probe);
+            counted += u32::from(!probe && self.costs_an_attempt(&trouble));
             if counted >= self.attempts {
                 self.lane.retries.fetch_sub(1, Ordering::Relaxed);
                 return Err(self.exhausted(trouble, counted));
@@ -87,6 +86,12 @@ impl Call<'_> {
                 Err(Stopped::Passing { trouble, probe })
             }
         }
+    }
+
+    /// A probe of a server that is down says nothing about this call, and "too many requests" is about all of them
+    /// for as long as fewer can be sent.
+    fn costs_an_attempt(&self, trouble: &Trouble) -> bool {
+        trouble.kind != TroubleKind::Overloaded || self.lane.limiter.is_least()
     }
 
     fn tell_limiter(&self, trouble: &Trouble) {

@@ -13,7 +13,7 @@ use crate::{
     cli::{self, Common, Show},
     exit::Exit,
     metrics::{Metrics, share},
-    pairs::{Done, Ended, run_pairs},
+    pairs::{Done, Ended, parts, run_pairs},
     plan::{self, Prices},
     recipe::Recipe,
     record::{Failure, PairOutcome, PairRecord},
@@ -39,8 +39,7 @@ pub(crate) async fn run(flags: cli::Judge) -> anyhow::Result<Exit> {
     if flags.common.dry_run {
         return dry_run(&recipe, &input, &flags.common);
     }
-    let recipe_copy = recipe.clone();
-    let run = Run::open("judge", recipe_copy, &input, flags.common.out.as_deref(), flags.common.change_recipe)?;
+    let run = Run::open("judge", recipe.clone(), &input, flags.common.out.as_deref(), flags.common.change_recipe)?;
     judge(run, flags.show, flags.common.json).await
 }
 
@@ -73,7 +72,7 @@ pub(crate) async fn judge_pairs(run: &Run, roles: &Roles, show: Option<Show>) ->
 }
 
 async fn judge_one(pipeline: Arc<Pipeline>, record: Record) -> Result<Done<()>, ModelError> {
-    let (comparison, label) = record.into_parts();
+    let (comparison, label) = parts(record);
     let outcome = match pipeline.judge(&comparison).await {
         Ok(judged) => PairOutcome::Judged(Box::new(judged)),
         Err(error) if error.stops_the_run() => return Err(error),
@@ -176,17 +175,16 @@ pub(crate) fn dry_run(recipe: &Recipe, input: &Input<'_>, common: &Common) -> an
             &spool.path().join("input.jsonl")
         }
     };
-    let options = grm_data::ReadOptions { seed: recipe.seed, ..grm_data::ReadOptions::default() };
-    let limit = recipe.data.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let options = grm_data::ReadOptions { seed: recipe.seed, limit: recipe.data.limit, ..grm_data::ReadOptions::default() };
     let (mut sample, mut pairs) = (Vec::new(), 0);
-    for record in grm_data::open(path, &options)?.take(limit) {
+    for record in grm_data::open(path, &options)? {
         let record = match record {
             Err(error) if error.is_skippable() => continue,
             other => other?,
         };
         pairs += 1;
         if sample.len() < plan::SAMPLE {
-            sample.push(record.into_parts().0);
+            sample.push(record.comparison().clone());
         }
     }
     let prices = common.prices.as_deref().map(Prices::read).transpose()?;

@@ -1,10 +1,13 @@
 //! `grm models`: what has a short name, what is here, and fetching it.
 
-use grm_local::{KNOWN_MODELS, Places};
+use std::{path::PathBuf, time::Duration};
+
+use grm_local::{KNOWN_MODELS, Places, PullProgress, known_model};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print;
 use crate::{
+    assemble,
     cli::{Models, ModelsAction},
     exit::Exit,
 };
@@ -29,7 +32,7 @@ fn list(places: &Places, json: bool) -> anyhow::Result<Exit> {
             .map(|model| {
                 serde_json::json!({
                     "name": model.name, "file": model.file, "sha256": model.sha256, "bytes": model.bytes,
-                    "about": model.about, "note": model.note, "here": places.has(model),
+                    "about": model.about, "note": model.note, "here": assemble::is_here(places, model),
                 })
             })
             .collect();
@@ -38,7 +41,7 @@ fn list(places: &Places, json: bool) -> anyhow::Result<Exit> {
     }
     print(&format!("in {}\n", places.models.display()))?;
     for model in KNOWN_MODELS {
-        let here = if places.has(model) { "here" } else { "-" };
+        let here = if assemble::is_here(places, model) { "here" } else { "-" };
         print(&format!(" {:<20} {here:<5} {:>5} MB  {}\n", model.name, model.bytes / 1_000_000, model.about))?;
     }
     print("Any GGUF works too: --genrm path/to/file.gguf or hf:org/repo/file.gguf\n")?;
@@ -50,12 +53,19 @@ pub(crate) fn pull_known(places: &Places, name: &str) -> anyhow::Result<()> {
     pull(places, name).map(drop)
 }
 
-fn pull(places: &Places, name: &str) -> anyhow::Result<std::path::PathBuf> {
-    let bar = ProgressBar::new_spinner();
-    bar.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
-    bar.enable_steady_tick(std::time::Duration::from_millis(120));
-    bar.set_message(format!("fetching {name}"));
-    let path = places.pull(name, &mut |said: &str| bar.set_message(said.to_owned()));
+fn pull(places: &Places, name: &str) -> anyhow::Result<PathBuf> {
+    if known_model(name).is_none() && name.starts_with("hf:") {
+        return Ok(assemble::resolve(name)?.path);
+    }
+    let bar = ProgressBar::no_length();
+    let style = ProgressStyle::with_template("{spinner} {msg} {bytes}/{total_bytes} {elapsed}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.enable_steady_tick(Duration::from_millis(120));
+    let path = grm_local::pull(name, places, |now: PullProgress| {
+        bar.set_length(now.bytes_total);
+        bar.set_position(now.bytes);
+        bar.set_message(format!("fetching {name}, part {} of {}", now.parts_done.min(now.parts), now.parts));
+    });
     bar.finish_and_clear();
     Ok(path?)
 }

@@ -10,7 +10,7 @@ use super::{
     print, synthesize,
 };
 use crate::{
-    assemble::{Place, Roles},
+    assemble::{BUILTIN_HEAD_BASE, Place, Roles, is_here},
     cli,
     exit::Exit,
     pairs::Ended,
@@ -47,7 +47,7 @@ pub(crate) async fn run(flags: cli::Quickstart) -> anyhow::Result<Exit> {
 
     let folder = out.join("training-data");
     let making = Run::open("synthesize", recipe, &Input::Inline(PAIRS), Some(&folder), flags.common.change_recipe)?;
-    let roles_again = Roles::assemble_sharing(&roles, &making.journal);
+    let roles_again = roles.again(&making.journal);
     let ended = synthesize::synthesize_pairs(&making, &roles_again).await?;
     let Ended::Finished { metrics: made, seconds, .. } = ended else { return interrupted(&making) };
     making.write_manifest(&roles.identities, true)?;
@@ -79,11 +79,11 @@ fn pull_what_is_missing(recipe: &Recipe) -> anyhow::Result<()> {
     let mut names = vec![recipe.models.genrm.clone()];
     names.extend(recipe.models.policy.clone());
     if recipe.models.disrm == "builtin" {
-        names.push(grm_local::BUILTIN_HEAD_BASE.to_owned());
+        names.push(BUILTIN_HEAD_BASE.to_owned());
     }
     for name in names {
         if let (Place::Embedded(name), Some(known)) = (Place::of(&name), grm_local::known_model(&name))
-            && !places.has(known)
+            && !is_here(&places, known)
         {
             super::models::pull_known(&places, &name)?;
         }

@@ -1,13 +1,10 @@
 //! `grm synthesize`: labelled pairs in, SFT and DPO data out.
 
-use std::{
-    io::Write as _,
-    sync::Arc,
-};
+use std::sync::Arc;
 
-use anyhow::{Context, bail};
-use grm_core::{Comparison, ModelError, Preference};
-use grm_data::{DpoRecord, Record, SftRecord};
+use anyhow::bail;
+use grm_core::{Comparison, DpoExample, ModelError, Preference, SftExample};
+use grm_data::{DpoRecord, JsonlWriter, Record, SftRecord};
 use grm_judge::{Pipeline, Route, Synthesised};
 
 use super::{
@@ -19,7 +16,7 @@ use crate::{
     cli,
     exit::Exit,
     metrics::Metrics,
-    pairs::{Done, Ended, run_pairs},
+    pairs::{Done, Ended, parts, run_pairs},
     recipe::Recipe,
     record::{Failure, PairOutcome, PairRecord},
     run::{Input, Run},
@@ -28,8 +25,8 @@ use crate::{
 /// The examples one pair gave.
 pub(crate) struct Examples {
     route: Option<Route>,
-    sft: Option<SftRecord>,
-    dpo: Option<DpoRecord>,
+    sft: Option<SftExample>,
+    dpo: Option<DpoExample>,
 }
 
 /// Runs the verb.
@@ -67,14 +64,15 @@ pub(crate) async fn synthesize(run: Run, json: bool) -> anyhow::Result<Exit> {
 /// The synthesis itself; writes `sft.jsonl` and `dpo.jsonl`.
 pub(crate) async fn synthesize_pairs(run: &Run, roles: &Roles) -> anyhow::Result<Ended> {
     let pipeline = Arc::new(roles.pipeline(&run.recipe)?);
-    let (mut sft, mut dpo) = (run.output("sft.jsonl")?, run.output("dpo.jsonl")?);
+    let mut sft = JsonlWriter::<SftRecord>::create(&run.folder.join("sft.jsonl"))?;
+    let mut dpo = JsonlWriter::<DpoRecord>::create(&run.folder.join("dpo.jsonl"))?;
     let work = |record: Record| synthesize_one(pipeline.clone(), record);
     let ended = run_pairs(run, roles, "Synthesised pairs", work, |done: &Done<Examples>, metrics, _| {
         if let Some(example) = &done.extra.sft {
-            write_line(&mut sft, example).context("could not write sft.jsonl")?;
+            sft.write(&SftRecord::try_from(example)?)?;
         }
         if let Some(example) = &done.extra.dpo {
-            write_line(&mut dpo, example).context("could not write dpo.jsonl")?;
+            dpo.write(&DpoRecord::try_from(example)?)?;
         }
         if let Some(route) = done.extra.route {
             *metrics.routes.entry(route).or_default() += 1;
@@ -83,14 +81,14 @@ pub(crate) async fn synthesize_pairs(run: &Run, roles: &Roles) -> anyhow::Result
     })
     .await?;
     if matches!(ended, Ended::Finished { .. }) {
-        sft.commit().context("could not finish sft.jsonl")?;
-        dpo.commit().context("could not finish dpo.jsonl")?;
+        sft.commit()?;
+        dpo.commit()?;
     }
     Ok(ended)
 }
 
 async fn synthesize_one(pipeline: Arc<Pipeline>, record: Record) -> Result<Done<Examples>, ModelError> {
-    let (comparison, label) = record.into_parts();
+    let (comparison, label) = parts(record);
     let Some(label) = label else {
         return Ok(failed(comparison, "unlabelled", "the record has no label, and synthesis learns from labels"));
     };
@@ -104,7 +102,7 @@ async fn synthesize_one(pipeline: Arc<Pipeline>, record: Record) -> Result<Done<
 
 fn done(preference: Preference, synthesised: Synthesised) -> Done<Examples> {
     let Synthesised { route, sft, dpo, judged } = synthesised;
-    let extra = Examples { route: Some(route), sft: sft.map(SftRecord::from), dpo: dpo.map(DpoRecord::from) };
+    let extra = Examples { route: Some(route), sft, dpo };
     let outcome = PairOutcome::Judged(Box::new(judged));
     let record = PairRecord { version: 1, comparison: preference.comparison, label: Some(preference.label), outcome };
     Done { record, extra }
@@ -114,11 +112,6 @@ fn failed(comparison: Comparison, kind: &str, message: &str) -> Done<Examples> {
     let failure = Failure { kind: kind.to_owned(), message: message.to_owned() };
     let record = PairRecord { version: 1, comparison, label: None, outcome: PairOutcome::Failed(failure) };
     Done { record, extra: Examples { route: None, sft: None, dpo: None } }
-}
-
-fn write_line(file: &mut grm_data::AtomicFile, value: &impl serde::Serialize) -> anyhow::Result<()> {
-    serde_json::to_writer(&mut *file, value)?;
-    Ok(file.write_all(b"\n")?)
 }
 
 /// What the run made, and what it dropped.

@@ -1,0 +1,113 @@
+//! Starting and stopping.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use axum::Router;
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+
+use crate::{
+    config::{MockConfig, MockConfigError},
+    connection::{MockListener, ResetSwitch},
+    faults::{FaultRule, FaultScript},
+    prefix_memory::PrefixMemory,
+    routes,
+    stats::{Counts, MockStats, Received},
+};
+
+/// What all handlers see.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: MockConfig,
+    pub(crate) counts: Counts,
+    pub(crate) prefixes: PrefixMemory,
+    faults: RwLock<Arc<FaultScript>>,
+}
+
+impl Shared {
+    fn new(config: MockConfig) -> Result<Self, MockConfigError> {
+        config.check()?;
+        let faults = RwLock::new(Arc::new(FaultScript::new(config.faults.clone())?));
+        Ok(Self { config, counts: Counts::default(), prefixes: PrefixMemory::default(), faults })
+    }
+
+    pub(crate) fn faults(&self) -> Arc<FaultScript> {
+        Arc::clone(&self.faults.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A running fake server; it stops when dropped.
+#[derive(Debug)]
+pub struct MockServer {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl MockServer {
+    /// Listens on a free port of 127.0.0.1, inside the runtime of the caller.
+    pub async fn start(config: MockConfig) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared::new(config).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?);
+        let (stop, stopped) = oneshot::channel();
+        let app = routes::router(Arc::clone(&shared));
+        let task = tokio::spawn(serve(listener, app, async {
+            // A dropped sender stops the server as well as a message does.
+            let _ = stopped.await;
+        }));
+        Ok(Self { address, shared, stop: Some(stop), task })
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The totals so far.
+    #[must_use]
+    pub fn stats(&self) -> MockStats {
+        self.shared.counts.totals()
+    }
+
+    /// How often each different request came: its key in hex and the count, in the keys' order.
+    #[must_use]
+    pub fn counts(&self) -> Vec<(String, u64)> {
+        self.shared.counts.by_key()
+    }
+
+    /// Every request, oldest first; empty unless the settings say `record`.
+    #[must_use]
+    pub fn received(&self) -> Vec<Received> {
+        self.shared.counts.received()
+    }
+
+    /// Changes what goes wrong from now on.
+    pub fn set_faults(&self, rules: Vec<FaultRule>) -> Result<(), MockConfigError> {
+        let script = Arc::new(FaultScript::new(rules)?);
+        *self.shared.faults.write().unwrap_or_else(PoisonError::into_inner) = script;
+        Ok(())
+    }
+
+    /// Stops listening and waits until requests under way are answered.
+    pub async fn shutdown(mut self) -> io::Result<()> {
+        drop(self.stop.take());
+        (&mut self.task).await.map_err(io::Error::other)?
+    }
+}
+
+/// Serves on this listener until the process ends.
+pub async fn serve_forever(config: MockConfig, listener: TcpListener) -> io::Result<()> {
+    let shared = Shared::new(config).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    serve(listener, routes::router(Arc::new(shared)), std::future::pending()).await
+}
+
+async fn serve(listener: TcpListener, app: Router, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    let service = app.into_make_service_with_connect_info::<ResetSwitch>();
+    axum::serve(MockListener(listener), service).with_graceful_shutdown(stop).await
+}
