@@ -21,12 +21,7 @@ impl CallKey {
 
     /// The first 64 bits, enough to find candidates.
     pub(crate) fn fingerprint(&self) -> u64 {
-        let [first, ..]: [[u8; 8]; 2] = [self.half(0), self.half(8)];
-        u64::from_be_bytes(first)
-    }
-
-    fn half(&self, start: usize) -> [u8; 8] {
-        std::array::from_fn(|place| self.0[start + place])
+        u64::from_be_bytes(std::array::from_fn(|place| self.0[place]))
     }
 
     /// Reads 32 lower-case hex digits.

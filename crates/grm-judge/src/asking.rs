@@ -27,6 +27,7 @@ pub(crate) struct Asker<'a> {
     pub(crate) roles: &'a Roles,
     pub(crate) prompts: &'a Prompts,
     pub(crate) settings: &'a JudgeSettings,
+    pub(crate) judgment_grammar: &'a Grammar,
     pub(crate) run_seed: u64,
     pub(crate) pair: Arc<str>,
     pub(crate) tally: Mutex<Tally>,
@@ -48,6 +49,12 @@ impl Orders {
     }
 }
 
+/// A response before it is revised: as the policy sees it, and its own text.
+pub(crate) struct Draft {
+    pub(crate) context: ResponseContext,
+    pub(crate) text: String,
+}
+
 /// What makes one call's seed and key its own.
 #[derive(Clone, Copy)]
 struct Place {
@@ -67,9 +74,10 @@ impl Asker<'_> {
         wanted: usize,
     ) -> Result<Vec<Criterion>, ModelError> {
         let max_tokens = self.settings.max_tokens.per_criterion * u32::try_from(wanted).unwrap_or(60);
+        let explanation_max = characters(self.settings.max_tokens.per_criterion.saturating_sub(20));
         let place = Place { step, index: 0, sample: 0, swapped: false };
         let rendered = self.prompts.criteria(pair, given, wanted);
-        let reply = self.chat(&self.roles.genrm, place, rendered, max_tokens, Some(criteria::grammar(wanted))).await?;
+        let reply = self.chat(&self.roles.genrm, place, rendered, max_tokens, Some(criteria::grammar(wanted, explanation_max))).await?;
         let parsed = criteria::parse(&reply.text, reply.finish, wanted, given);
         self.count(step, parsed.problem);
         Ok(parsed.criteria)
@@ -86,7 +94,7 @@ impl Asker<'_> {
         let ask = async |context: &PairContext, place: Place| {
             let rendered = self.prompts.judgment(context, criteria);
             let max_tokens = self.settings.max_tokens.judgment;
-            let reply = self.chat(&self.roles.genrm, place, rendered, max_tokens, Some(judgment::grammar())).await?;
+            let reply = self.chat(&self.roles.genrm, place, rendered, max_tokens, Some(self.judgment_grammar.clone())).await?;
             let parsed = judgment::parse(&reply.text, reply.finish);
             self.count(step, parsed.as_ref().err().copied());
             Ok(Ballot::new(parsed, reply.verdict_logprobs, place))
@@ -121,23 +129,22 @@ impl Asker<'_> {
     pub(crate) async fn refinement(
         &self,
         prompt: &Prompt,
-        context: &ResponseContext,
-        original: &str,
+        draft: &Draft,
         critique: &str,
         place: (usize, Choice),
     ) -> Result<Outcome<Refinement>, ModelError> {
         let step = Step::Refinement;
-        let rendered = self.prompts.refinement(context, critique);
-        let room = u32::try_from(original.len() / 2).unwrap_or(u32::MAX);
+        let rendered = self.prompts.refinement(&draft.context, critique);
+        let room = u32::try_from(draft.text.len() / 2).unwrap_or(u32::MAX);
         let max_tokens = self.settings.max_tokens.refinement.max(room);
         let place = Place { step, index: place.0, sample: 0, swapped: place.1 == Choice::Second };
         let reply = self.chat(&self.roles.policy, place, rendered, max_tokens, Some(refinement::grammar())).await?;
-        let parsed = refinement::parse(&reply.text, reply.finish, original);
+        let parsed = refinement::parse(&reply.text, reply.finish, &draft.text);
         self.count(step, parsed.as_ref().err().copied());
         Ok(match parsed {
             Ok(text) => {
-                let text = context.restore(&text);
-                let score = self.score(prompt, &Response::from_text(text.as_str())).await?;
+                let text = draft.context.restore(&text);
+                let score = self.score(prompt, Response::from_text(text.as_str())).await?;
                 Ok(Refinement { text, score })
             }
             Err(reason) => Err(reason),
@@ -145,9 +152,9 @@ impl Asker<'_> {
     }
 
     /// The DisRM's score; a score that is not finite is a typed outcome.
-    pub(crate) async fn score(&self, prompt: &Prompt, response: &Response) -> Result<Outcome<RewardScore>, ModelError> {
+    pub(crate) async fn score(&self, prompt: &Prompt, response: Response) -> Result<Outcome<RewardScore>, ModelError> {
         let origin = CallOrigin { pair: self.pair.clone(), step: Step::Scoring, sample: 0, template: Arc::from("") };
-        let request = RewardRequest { prompt: prompt.clone(), response: response.clone(), origin };
+        let request = RewardRequest { prompt: prompt.clone(), response, origin };
         let outcome = match self.roles.disrm.score(request).await {
             Ok(score) => Ok(score),
             Err(ModelError::NonFinite { .. }) => Err(Invalid::MissingRewardScore),
@@ -211,6 +218,16 @@ impl Asker<'_> {
     fn count(&self, step: Step, problem: Option<Invalid>) {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).count(step, problem);
     }
+}
+
+/// The grammar of judgments whose two critiques fit their token limit together.
+pub(crate) fn judgment_grammar(settings: &JudgeSettings) -> Grammar {
+    judgment::grammar(characters(settings.max_tokens.judgment.saturating_sub(40) / 2))
+}
+
+/// Characters that a small model's tokenizer fits into `tokens`, on the safe side: three a token.
+fn characters(tokens: u32) -> usize {
+    usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(3)
 }
 
 /// One reply's opinion, turned back into the comparison's own order.

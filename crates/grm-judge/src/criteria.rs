@@ -136,12 +136,13 @@ pub fn render(criteria: &[Criterion]) -> String {
     text
 }
 
-/// Exactly `wanted` items; names of 3 to 60 characters, explanations of 15 to 220.
+/// Exactly `wanted` items; names of 3 to 60 characters, explanations of 15 to `explanation_max` (at most 220).
 ///
 /// llama.cpp spells `{m,n}` out as up to n rules, so both repetitions stand in a rule of their own and are expanded
 /// once, not once an item: about 290 rules and one for each item. Repeated names are beyond a grammar.
 #[must_use]
-pub fn grammar(wanted: usize) -> Grammar {
+pub fn grammar(wanted: usize, explanation_max: usize) -> Grammar {
+    let explanation_max = explanation_max.clamp(40, 220);
     let mut root = String::from("root ::=");
     for number in 1..=wanted.max(1) {
         let line_break = if number == 1 { "" } else { "\\n" };
@@ -152,9 +153,10 @@ pub fn grammar(wanted: usize) -> Grammar {
          item ::= \"**\" name \"**: \" explanation\n\
          name ::= word name-character{{2,59}}\n\
          name-character ::= [^<>*:\\x5B\\x5D\\x00-\\x1F\\x7F]\n\
-         explanation ::= word text-character{{14,219}}\n\
+         explanation ::= word text-character{{14,{}}}\n\
          text-character ::= [^<\\x00-\\x1F\\x7F]\n\
-         word ::= {WORD_CHARACTER}\n"
+         word ::= {WORD_CHARACTER}\n",
+        explanation_max - 1
     );
     Grammar { name: Arc::from("criteria"), gbnf: Arc::from(gbnf) }
 }

@@ -8,7 +8,7 @@
 //! - A reply that met its token limit before all this is [`Invalid::Truncated`].
 
 use std::fmt::Write;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use grm_core::{Choice, Finish, Grammar, Invalid, Outcome};
 
@@ -17,6 +17,10 @@ use crate::gbnf::WORD_CHARACTER;
 use crate::refusal::is_refusal;
 use crate::reply::{answer, is_blank, starts_with_ignore_case};
 use crate::tags::{Tag, tags};
+
+/// Bounds of a critique under the grammar, in characters.
+const CRITIQUE_MIN: usize = 40;
+const CRITIQUE_MAX: usize = 500;
 
 /// A judgment as one reply states it, A first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,17 +151,14 @@ pub fn render(judgment: &ParsedJudgment) -> String {
     )
 }
 
-/// Two sections with critiques of 20 to 500 characters and a score each, then a verdict that agrees with the scores.
+/// Two sections, each with a critique of one line and 20 to `critique_max` (at most 500) characters and a score, then a
+/// verdict that agrees with the scores.
 ///
 /// One alternative for each score of A says which scores of B go with which verdict, so a contradiction cannot be
 /// written. The critique's repetition, which llama.cpp spells out as some 500 rules, stands in one rule used twice.
 #[must_use]
-pub fn grammar() -> Grammar {
-    static GRAMMAR: LazyLock<Grammar> = LazyLock::new(build_grammar);
-    GRAMMAR.clone()
-}
-
-fn build_grammar() -> Grammar {
+pub fn grammar(critique_max: usize) -> Grammar {
+    let critique_max = critique_max.clamp(CRITIQUE_MIN, CRITIQUE_MAX);
     let by_score: Vec<String> = (1..=10).map(|score| format!("\"{score}\" then-{score}")).collect();
     let mut gbnf = format!("root ::= \"<Judge A>\" critique ({})\n", by_score.join(" | "));
     for score in 1..=10 {
@@ -173,8 +174,8 @@ fn build_grammar() -> Grammar {
     }
     gbnf.push_str("between ::= \"</Judge A>\\n<Judge B>\"\n");
     gbnf.push_str("end ::= \"</Judge B>\\n\"\n");
-    gbnf.push_str("critique ::= word text-character{19,499} \" Score: \"\n");
-    gbnf.push_str("text-character ::= [^<\\x00-\\x09\\x0B-\\x1F\\x7F]\n");
+    let _ = writeln!(gbnf, "critique ::= word text-character{{19,{}}} \" Score: \"", critique_max - 1);
+    gbnf.push_str("text-character ::= [^<\\x00-\\x1F\\x7F]\n");
     let _ = writeln!(gbnf, "word ::= {WORD_CHARACTER}");
     Grammar { name: Arc::from("judgment"), gbnf: Arc::from(gbnf) }
 }

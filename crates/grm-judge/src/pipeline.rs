@@ -3,16 +3,17 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::future::{join, try_join, try_join_all};
+use futures::future::{join, try_join};
+use futures::stream::{FuturesOrdered, TryStreamExt};
 use grm_core::{
-    ChatModel, Choice, Comparison, Criterion, CriterionSource, Form, Invalid, Judgment, ModelError, Outcome,
+    ChatModel, Choice, Comparison, Criterion, CriterionSource, Form, Grammar, Invalid, Judgment, ModelError, Outcome,
     Refinement, RewardModel, RewardScore, Step, Trajectory, Verdict,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Explore, JudgeSettings, Prompts, Tally, VerdictRule,
-    asking::{Asker, Orders, Roles},
+    asking::{Asker, Draft, Orders, Roles, judgment_grammar},
     ranking, verdict,
 };
 
@@ -21,6 +22,7 @@ pub struct Pipeline {
     pub(crate) roles: Roles,
     pub(crate) prompts: Prompts,
     pub(crate) settings: JudgeSettings,
+    judgment_grammar: Grammar,
     pub(crate) run_seed: u64,
 }
 
@@ -49,7 +51,8 @@ impl Pipeline {
         settings: JudgeSettings,
         run_seed: u64,
     ) -> Self {
-        Self { roles: Roles { genrm, policy, disrm }, prompts, settings, run_seed }
+        let judgment_grammar = judgment_grammar(&settings);
+        Self { roles: Roles { genrm, policy, disrm }, prompts, settings, judgment_grammar, run_seed }
     }
 
     /// The settings in force.
@@ -63,6 +66,7 @@ impl Pipeline {
             roles: &self.roles,
             prompts: &self.prompts,
             settings: &self.settings,
+            judgment_grammar: &self.judgment_grammar,
             run_seed: self.run_seed,
             pair: Arc::from(pair),
             tally: Mutex::default(),
@@ -76,7 +80,7 @@ impl Pipeline {
         if self.settings.rule == VerdictRule::Direct {
             return self.judge_directly(asker, &orders).await;
         }
-        let pair = Pair { asker: &asker, comparison, orders: &orders, settings: &self.settings };
+        let pair = Pair::new(&asker, comparison, &orders);
         let (originals, first) = try_join(pair.originals(), pair.exploit()).await?;
         let mut trajectories = pair.explore_and_follow(first, originals).await?;
         ranking::rank(&mut trajectories);
@@ -114,12 +118,23 @@ pub(crate) struct Pair<'a> {
     pub(crate) comparison: &'a Comparison,
     pub(crate) orders: &'a Orders,
     pub(crate) settings: &'a JudgeSettings,
+    /// Both responses as every criterion's revisions start from them.
+    drafts: [Draft; 2],
 }
 
-impl Pair<'_> {
+impl<'a> Pair<'a> {
+    pub(crate) fn new(asker: &'a Asker<'a>, comparison: &'a Comparison, orders: &'a Orders) -> Self {
+        let drafts = Choice::BOTH.map(|choice| {
+            let response = comparison.response(choice);
+            let context = asker.prompts.response(&comparison.prompt, response);
+            Draft { context, text: response.joined_text() }
+        });
+        Self { asker, comparison, orders, settings: asker.settings, drafts }
+    }
+
     /// The DisRM's view of both responses as they came; asked once.
     pub(crate) async fn originals(&self) -> Result<[Outcome<RewardScore>; 2], ModelError> {
-        let [first, second] = &self.comparison.responses;
+        let [first, second] = self.comparison.responses.clone();
         let prompt = &self.comparison.prompt;
         let (first, second) = try_join(self.asker.score(prompt, first), self.asker.score(prompt, second)).await?;
         Ok([first, second])
@@ -174,7 +189,9 @@ impl Pair<'_> {
         proposed: &[Proposed],
         originals: [Outcome<RewardScore>; 2],
     ) -> Result<Vec<Trajectory>, ModelError> {
-        try_join_all(proposed.iter().map(|proposed| self.follow(proposed, originals))).await
+        // Not `try_join_all`: for few futures it polls all of them whenever one has news.
+        let followed: FuturesOrdered<_> = proposed.iter().map(|proposed| self.follow(proposed, originals)).collect();
+        followed.try_collect().await
     }
 
     async fn follow(
@@ -205,11 +222,8 @@ impl Pair<'_> {
             return Ok([Err(Invalid::Upstream), Err(Invalid::Upstream)]);
         };
         let refine = async |choice: Choice| {
-            let prompt = &self.comparison.prompt;
-            let response = self.comparison.response(choice);
-            let context = self.asker.prompts.response(prompt, response);
-            let critique = &judgment.critiques[choice.index()];
-            self.asker.refinement(prompt, &context, &response.joined_text(), critique, (index, choice)).await
+            let (draft, critique) = (&self.drafts[choice.index()], &judgment.critiques[choice.index()]);
+            self.asker.refinement(&self.comparison.prompt, draft, critique, (index, choice)).await
         };
         let (first, second) = join(refine(Choice::First), refine(Choice::Second)).await;
         Ok([first?, second?])

@@ -219,7 +219,9 @@ impl JudgeSettings {
             Step::Refinement => self.refinement_temperature,
         };
         let top_p = if temperature == 0.0 { 1.0 } else { self.top_p };
-        Sampling { temperature, top_p, seed, max_tokens, stop: Vec::new() }
+        // A model that repeats the frame has finished revising.
+        let stop = if step == Step::Refinement { vec!["[End of Response]".to_owned()] } else { Vec::new() };
+        Sampling { temperature, top_p, seed, max_tokens, stop }
     }
 }
 

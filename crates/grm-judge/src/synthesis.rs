@@ -61,7 +61,7 @@ impl Pipeline {
         let asker = self.asker(&comparison.id);
         // The direct prompt of the examples shows the comparison's own order, so judgments here do too.
         let orders = Orders::of(&self.prompts, comparison, false);
-        let pair = Pair { asker: &asker, comparison, orders: &orders, settings: &self.settings };
+        let pair = Pair::new(&asker, comparison, &orders);
         let messages = self.prompts.direct(&orders.straight, Form::Thinking).messages;
         let examples = Examples { pair: &comparison.id, label: preference.label, messages };
         let mut synthesised = pair.synthesise(&examples).await?;

@@ -17,14 +17,14 @@ fn sample_criteria(count: usize) -> Vec<Criterion> {
 }
 
 fn sample_judgment(preferred: Choice, scores: [u8; 2]) -> ParsedJudgment {
-    let critique = |which: &str| format!("The {which} response is right about the river, \"mostly\".\nIt is long.");
+    let critique = |which: &str| format!("The {which} response is right about the river, \"mostly\". It is long.");
     ParsedJudgment { preferred, scores, critiques: [critique("first"), critique("second")] }
 }
 
 #[test]
 fn generated_criteria_parse() {
     for wanted in [1, 2, 3, 10] {
-        let grammar = Gbnf::read(&criteria::grammar(wanted).gbnf);
+        let grammar = Gbnf::read(&criteria::grammar(wanted, 220).gbnf);
         for seed in 0..SAMPLES {
             let text = grammar.generate(seed);
             let reply = criteria::parse(&text, Finish::Stop, wanted, &[]);
@@ -37,7 +37,7 @@ fn generated_criteria_parse() {
 
 #[test]
 fn generated_judgments_parse_and_agree_with_their_scores() {
-    let grammar = Gbnf::read(&judgment::grammar().gbnf);
+    let grammar = Gbnf::read(&judgment::grammar(500).gbnf);
     let mut seen = [0; 2];
     for seed in 0..3 * SAMPLES {
         let text = grammar.generate(seed);
@@ -49,7 +49,7 @@ fn generated_judgments_parse_and_agree_with_their_scores() {
 
 #[test]
 fn the_judgment_grammar_accepts_every_consistent_pair_of_scores_and_no_other() {
-    let grammar = Gbnf::read(&judgment::grammar().gbnf);
+    let grammar = Gbnf::read(&judgment::grammar(500).gbnf);
     for a in 0..=11 {
         for b in 0..=11 {
             for preferred in Choice::BOTH {
@@ -64,7 +64,7 @@ fn the_judgment_grammar_accepts_every_consistent_pair_of_scores_and_no_other() {
 #[test]
 fn rendered_criteria_are_accepted_and_miscounted_ones_are_not() {
     for wanted in 1..=10 {
-        let grammar = Gbnf::read(&criteria::grammar(wanted).gbnf);
+        let grammar = Gbnf::read(&criteria::grammar(wanted, 220).gbnf);
         for count in 1..=11 {
             assert_eq!(grammar.accepts(&criteria::render(&sample_criteria(count))), count == wanted);
         }
@@ -123,9 +123,9 @@ fn generated_refinements_parse() {
 fn a_grammar_stays_small_when_repetitions_are_spelled_out() {
     // llama.cpp makes a rule of every optional copy.
     let limits = [
-        (criteria::grammar(10), 400),
-        (criteria::grammar(60), 400),
-        (judgment::grammar(), 600),
+        (criteria::grammar(10, 220), 400),
+        (criteria::grammar(60, 220), 400),
+        (judgment::grammar(500), 600),
         (direct::grammar(Form::Thinking), 900),
         (direct::grammar(Form::NonThinking), 5),
         (refinement::grammar(), 5),

@@ -30,6 +30,9 @@ pub struct ChatEndpoint {
     pub dialect: Dialect,
     /// Arguments for the model's chat template; they become part of the model's identity.
     pub chat_template_kwargs: Map<String, Value>,
+    /// Send control tokens such as `<|im_end|>` in other people's text as they are; broken up otherwise, because servers
+    /// read them as the chat template's own.
+    pub pass_control_tokens: bool,
 }
 
 impl ChatEndpoint {
@@ -58,6 +61,7 @@ pub struct RemoteChat {
     identity: ModelIdentity,
     dialect: Dialect,
     template_arguments: Map<String, Value>,
+    pass_control_tokens: bool,
     connection: Connection,
     route: Route,
 }
@@ -65,14 +69,16 @@ pub struct RemoteChat {
 impl RemoteChat {
     /// Asks the server what it serves. Fails when nobody answers, the key is refused, or the model is not clear.
     pub async fn connect(endpoint: ChatEndpoint, transport: Arc<Transport>) -> Result<Self, ModelError> {
-        let ChatEndpoint { base_url, model, api_key, dialect, chat_template_kwargs: template_arguments } = endpoint;
+        let ChatEndpoint { base_url, model, api_key, dialect, chat_template_kwargs: template_arguments, pass_control_tokens } =
+            endpoint;
         let connection = Connection::new(&base_url, api_key, transport)?;
         let chosen = models::choose(&connection, model.as_deref()).await?;
         let dialect = match dialect {
             Dialect::Auto => chosen.dialect.unwrap_or(Dialect::OpenAi),
             named => named,
         };
-        Ok(Self::over(connection, chosen.identity, dialect, template_arguments))
+        let remote = Self::over(connection, chosen.identity, dialect, template_arguments);
+        Ok(Self { pass_control_tokens, ..remote })
     }
 
     /// Template arguments change what is answered, so they are part of what answers.
@@ -87,7 +93,7 @@ impl RemoteChat {
             identity.adapter = format!("{} chat_template_kwargs={arguments}", identity.adapter).trim().to_owned();
         }
         let route = connection.address.route("/v1/chat/completions");
-        Self { identity, dialect, template_arguments, connection, route }
+        Self { identity, dialect, template_arguments, pass_control_tokens: false, connection, route }
     }
 
     /// The dialect in use, never [`Dialect::Auto`].
@@ -97,8 +103,12 @@ impl RemoteChat {
     }
 
     async fn ask(&self, request: ChatRequest) -> Result<ChatReply, ModelError> {
-        let asked =
-            Asked { model: &self.identity.name, dialect: self.dialect, template_arguments: &self.template_arguments };
+        let asked = Asked {
+            model: &self.identity.name,
+            dialect: self.dialect,
+            template_arguments: &self.template_arguments,
+            pass_control_tokens: self.pass_control_tokens,
+        };
         let body = asked.body(&request)?;
         let _leader = match self.shared_prefix(&request) {
             Some(prefix) => self.connection.lane.prefixes.pass(prefix).await,

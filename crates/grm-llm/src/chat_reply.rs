@@ -2,16 +2,17 @@
 
 use std::borrow::Cow;
 
-use grm_core::{ChatReply, Finish, Usage};
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use grm_core::{ChatReply, Finish, Usage, VerdictLogprobs};
+use serde::{Deserialize, de::IgnoredAny};
 
-use crate::{connection::unreadable, control_tokens, transport::Unreadable, verdict_letters};
+use crate::{connection::unreadable, control_tokens, transport::Unreadable, verdict_letters::Logprobs};
 
+/// `L` is how the log-probabilities are read: they are most of a judgment's bytes.
 #[derive(Deserialize)]
-struct Body<'a> {
+#[serde(bound(deserialize = "L: Deserialize<'de>"))]
+struct Body<'a, L> {
     #[serde(borrow)]
-    choices: Vec<Choice<'a>>,
+    choices: Vec<Choice<'a, L>>,
     #[serde(default)]
     usage: Option<UsageBody>,
     #[serde(default)]
@@ -19,13 +20,14 @@ struct Body<'a> {
 }
 
 #[derive(Deserialize)]
-struct Choice<'a> {
+#[serde(bound(deserialize = "L: Deserialize<'de>"))]
+struct Choice<'a, L> {
     #[serde(borrow)]
     message: MessageBody<'a>,
     #[serde(borrow, default)]
     finish_reason: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    logprobs: Option<&'a RawValue>,
+    #[serde(default)]
+    logprobs: Option<L>,
 }
 
 #[derive(Deserialize)]
@@ -65,13 +67,26 @@ struct Timings {
     cache_n: Option<u64>,
 }
 
-/// Reads a reply body.
+/// Reads a reply body. Log-probabilities in a form of their own are skipped: they are no part of the reply.
 pub(crate) fn decode(body: &[u8]) -> Result<ChatReply, Unreadable> {
-    let parsed: Body<'_> = serde_json::from_slice(body).map_err(|error| unreadable(body, &error))?;
+    match serde_json::from_slice::<Body<'_, Logprobs<'_>>>(body) {
+        Ok(parsed) => reply(parsed, |logprobs| logprobs.verdict()),
+        Err(error) if error.is_data() => {
+            let parsed = serde_json::from_slice::<Body<'_, IgnoredAny>>(body);
+            reply(parsed.map_err(|error| unreadable(body, &error))?, |_| None)
+        }
+        Err(error) => Err(unreadable(body, &error)),
+    }
+}
+
+fn reply<L>(
+    parsed: Body<'_, L>,
+    letters: impl FnOnce(&L) -> Option<VerdictLogprobs>,
+) -> Result<ChatReply, Unreadable> {
     let usage = usage(parsed.usage.unwrap_or_default(), parsed.timings);
     let choice = parsed.choices.into_iter().next().ok_or_else(|| shape("it has no choices"))?;
     let finish = finish(&choice)?;
-    let verdict_logprobs = choice.logprobs.and_then(verdict_letters::read);
+    let verdict_logprobs = choice.logprobs.as_ref().and_then(letters);
     let (text, finish) = text(choice.message, finish)?;
     Ok(ChatReply { text: control_tokens::restore(text), finish, usage, verdict_logprobs })
 }
@@ -80,7 +95,7 @@ fn shape(reason: &str) -> Unreadable {
     Unreadable::Shape(reason.to_owned())
 }
 
-fn finish(choice: &Choice<'_>) -> Result<Finish, Unreadable> {
+fn finish<L>(choice: &Choice<'_, L>) -> Result<Finish, Unreadable> {
     match choice.finish_reason.as_deref() {
         Some("length") => Ok(Finish::Length),
         Some("content_filter") => Ok(Finish::Filtered),
@@ -169,6 +184,21 @@ mod tests {
         broken("<html><body>Bad gateway</body></html>", "web page");
         broken("OK", "not JSON");
         broken(r#"{"choices":[{"message":{"content":"a"},"finish_reason":"abort"}]}"#, "aborted");
+    }
+
+    #[test]
+    fn log_probabilities_of_another_form_cost_nothing_else() {
+        let decoded = |logprobs: &str| {
+            let choice = format!(r#"{{"message":{{"content":"[[A]]"}},"finish_reason":"stop","logprobs":{logprobs}}}"#);
+            decode(format!(r#"{{"choices":[{choice}]}}"#).as_bytes()).unwrap()
+        };
+        let top = r#"[{"token":"A","logprob":-0.5},{"token":"B","logprob":-1.5}]"#;
+        let usual = format!(r#"{{"content":[{{"token":"[["}},{{"token":"A","top_logprobs":{top}}}]}}"#);
+        assert_eq!(decoded(&usual).verdict_logprobs, Some(VerdictLogprobs { a: -0.5, b: -1.5 }));
+        for other in ["null", "[-0.5]", r#"{"tokens":["A"]}"#, r#"{"content":[{"token":7}]}"#, r#"{"content":"A"}"#] {
+            let reply = decoded(other);
+            assert_eq!((reply.text.as_str(), reply.verdict_logprobs), ("[[A]]", None), "{other}");
+        }
     }
 
     #[test]

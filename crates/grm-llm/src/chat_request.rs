@@ -45,6 +45,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) model: &'a str,
     pub(crate) dialect: Dialect,
     pub(crate) template_arguments: &'a Map<String, Value>,
+    /// Send control tokens in other people's text as they are.
+    pub(crate) pass_control_tokens: bool,
 }
 
 impl Asked<'_> {
@@ -58,7 +60,7 @@ impl Asked<'_> {
         let sampling = &request.sampling;
         let body = Body {
             model: self.model,
-            messages: Messages(&request.messages),
+            messages: Messages { messages: &request.messages, pass: self.pass_control_tokens },
             temperature: sampling.temperature,
             top_p: sampling.top_p,
             seed: folded(sampling.seed),
@@ -115,7 +117,10 @@ fn folded(seed: u64) -> u64 {
     (seed ^ (seed >> 32)) & 0x7fff_ffff
 }
 
-struct Messages<'a>(&'a [Message]);
+struct Messages<'a> {
+    messages: &'a [Message],
+    pass: bool,
+}
 
 impl Serialize for Messages<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -124,16 +129,20 @@ impl Serialize for Messages<'_> {
             role: &'static str,
             content: Content<'a>,
         }
-        let mut sequence = serializer.serialize_seq(Some(self.0.len()))?;
-        for message in self.0 {
-            sequence.serialize_element(&Wire { role: message.role.as_str(), content: Content(&message.spans) })?;
+        let mut sequence = serializer.serialize_seq(Some(self.messages.len()))?;
+        for message in self.messages {
+            let content = Content { spans: &message.spans, pass: self.pass };
+            sequence.serialize_element(&Wire { role: message.role.as_str(), content })?;
         }
         sequence.end()
     }
 }
 
 /// The spans as one string, joined while it is being escaped.
-struct Content<'a>(&'a [Span]);
+struct Content<'a> {
+    spans: &'a [Span],
+    pass: bool,
+}
 
 impl Serialize for Content<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -143,8 +152,9 @@ impl Serialize for Content<'_> {
 
 impl fmt::Display for Content<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|span| match span {
+        self.spans.iter().try_for_each(|span| match span {
             Span::Template(text) => f.write_str(text),
+            Span::Content(text) if self.pass => f.write_str(text),
             Span::Content(text) => f.write_str(&defuse(text)),
             Span::Image(_) | Span::Video(_) | Span::Audio(_) => Ok(()),
         })

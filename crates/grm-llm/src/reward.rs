@@ -87,6 +87,14 @@ impl RemoteReward {
         }
     }
 
+    /// Who [`Self::connect`] would find at this address. Asks for no score.
+    pub async fn identify(endpoint: &RewardEndpoint, transport: Arc<Transport>) -> Result<ModelIdentity, ModelError> {
+        let template = RewardTemplate::new(endpoint.template.as_deref())?;
+        let connection = Connection::new(&endpoint.base_url, endpoint.api_key.clone(), transport)?;
+        let (_, identity) = recognise(&connection, endpoint.kind, endpoint.model.as_deref(), &template).await?;
+        Ok(identity)
+    }
+
     /// As [`Self::connect`], with squashed scores let through.
     pub(crate) async fn reach(
         connection: Connection,
@@ -94,8 +102,7 @@ impl RemoteReward {
         model: Option<&str>,
         template: RewardTemplate,
     ) -> Result<Self, ModelError> {
-        let (kind, mut identity) = recognise(&connection, kind, model).await?;
-        identity.adapter = [identity.adapter.as_str(), kind.as_str(), &template.hash].join(" ").trim().to_owned();
+        let (kind, identity) = recognise(&connection, kind, model, &template).await?;
         let route = connection.address.route(reward_wire::path(kind));
         let wire = Wire { model: identity.name.clone(), kind, template, connection, route };
         let mut scores = Vec::new();
@@ -184,8 +191,20 @@ fn scorer_id(identity: &ModelIdentity) -> ScorerId {
     ScorerId(u32::from_le_bytes(bytes))
 }
 
-/// Finds out the kind of server and the model it scores with.
+/// Finds out the kind of server and the model it scores with. Route and template change scores, so they are part of
+/// what scores.
 async fn recognise(
+    connection: &Connection,
+    kind: RewardKind,
+    wanted: Option<&str>,
+    template: &RewardTemplate,
+) -> Result<(RewardKind, ModelIdentity), ModelError> {
+    let (kind, mut identity) = server_and_model(connection, kind, wanted).await?;
+    identity.adapter = [identity.adapter.as_str(), kind.as_str(), &template.hash].join(" ").trim().to_owned();
+    Ok((kind, identity))
+}
+
+async fn server_and_model(
     connection: &Connection,
     kind: RewardKind,
     wanted: Option<&str>,

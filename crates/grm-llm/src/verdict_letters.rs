@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 /// `choices[0].logprobs`. The alternatives of all tokens but one are skipped unread.
 #[derive(Deserialize)]
-struct Logprobs<'a> {
+pub(crate) struct Logprobs<'a> {
     #[serde(borrow, default)]
     content: Option<Vec<Token<'a>>>,
 }
@@ -28,14 +28,16 @@ struct Alternative<'a> {
     logprob: f64,
 }
 
-/// Finds the token that completes the final `[[A` or `[[B` and reads both letters among its alternatives. `None`
-/// when there is no verdict, or when one letter was too unlikely to be listed: nothing is made up for it.
-pub(crate) fn read(logprobs: &RawValue) -> Option<VerdictLogprobs> {
-    let tokens = serde_json::from_str::<Logprobs<'_>>(logprobs.get()).ok()?.content?;
-    let (index, offset) = final_letter(&tokens)?;
-    let before = &tokens[index].token[..offset];
-    let alternatives: Vec<Alternative<'_>> = serde_json::from_str(tokens[index].top_logprobs?.get()).ok()?;
-    Some(VerdictLogprobs { a: letter(&alternatives, before, 'A')?, b: letter(&alternatives, before, 'B')? })
+impl Logprobs<'_> {
+    /// Finds the token that completes the final `[[A` or `[[B` and reads both letters among its alternatives. `None`
+    /// when there is no verdict, or when one letter was too unlikely to be listed: nothing is made up for it.
+    pub(crate) fn verdict(&self) -> Option<VerdictLogprobs> {
+        let tokens = self.content.as_deref()?;
+        let (index, offset) = final_letter(tokens)?;
+        let before = &tokens[index].token[..offset];
+        let alternatives: Vec<Alternative<'_>> = serde_json::from_str(tokens[index].top_logprobs?.get()).ok()?;
+        Some(VerdictLogprobs { a: letter(&alternatives, before, 'A')?, b: letter(&alternatives, before, 'B')? })
+    }
 }
 
 /// The token holding the letter, and the letter's place in it.
@@ -80,8 +82,9 @@ mod tests {
     }
 
     fn check(tokens: &[serde_json::Value], expected: Option<(f32, f32)>) {
-        let raw = RawValue::from_string(serde_json::json!({ "content": tokens }).to_string()).unwrap();
-        let got = read(&raw).map(|letters| (letters.a, letters.b));
+        let raw = serde_json::json!({ "content": tokens }).to_string();
+        let logprobs: Logprobs<'_> = serde_json::from_str(&raw).unwrap();
+        let got = logprobs.verdict().map(|letters| (letters.a, letters.b));
         match (got, expected) {
             (Some(got), Some(expected)) => {
                 assert!((got.0 - expected.0).abs() < 1e-5 && (got.1 - expected.1).abs() < 1e-5, "{got:?}");

@@ -20,8 +20,8 @@ fn grammatical() -> ChatRequest {
 async fn sent(dialect: MockDialect, request: ChatRequest) -> Value {
     let mock = server(MockConfig { dialect, record: true, ..MockConfig::default() }).await;
     let (chat, _) = chat_with(&mock, quick()).await;
-    chat.chat(request).await.unwrap();
-    serde_json::from_slice(&mock.received()[0].body).unwrap()
+    chat.chat(request).await.expect("a reply");
+    serde_json::from_slice(&mock.received()[0].body).expect("JSON")
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn the_first_call_of_a_shared_prefix_goes_alone_and_the_rest_together() {
     assert_eq!(cached.iter().filter(|tokens| **tokens == 0).count(), 1, "{cached:?}");
     let received = mock.received();
     assert!(received[1].at - received[0].at >= Duration::from_millis(40));
-    assert_eq!(mock.stats().in_flight_peak, 7);
+    assert!((4..=7).contains(&mock.stats().in_flight_peak), "{:?}", mock.stats());
 
     let alone = join_all(family().map(|asked| chat.chat(ChatRequest { shared_spans: 0, ..asked }))).await;
     assert!(alone.into_iter().all(|reply| reply.unwrap().usage.cached_tokens > 0), "the prefix stays warm");

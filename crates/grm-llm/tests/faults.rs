@@ -14,7 +14,7 @@ async fn check_for_ever(action: FaultAction, kind: &str, requests: u64) -> Model
     let mock = server(MockConfig { faults: for_ever(action), ..MockConfig::default() }).await;
     let config = TransportConfig { deadline: Duration::from_millis(150), response_limit: 1 << 20, ..quick() };
     let (chat, _) = chat_with(&mock, config).await;
-    let error = chat.chat(request("hello")).await.unwrap_err();
+    let error = chat.chat(request("hello")).await.expect_err("the fault never ends");
     assert_eq!(error.kind(), kind, "{action:?}: {error}");
     assert_eq!(mock.stats().requests, requests, "{action:?}");
     assert!(error.to_string().contains(&mock.url()), "{action:?} names no place: {error}");
@@ -124,7 +124,7 @@ async fn gap_after(retry_after: RetryAfter, cap: Duration) -> Duration {
     let faults = vec![FaultRule::new(FaultWhen::FirstOfEachKey(1), action)];
     let mock = server(MockConfig { faults, record: true, ..MockConfig::default() }).await;
     let (chat, _) = chat_with(&mock, TransportConfig { retry_after_cap: cap, ..quick() }).await;
-    chat.chat(request("hello")).await.unwrap();
+    chat.chat(request("hello")).await.expect("a reply");
     let received = mock.received();
     assert_eq!(received.len(), 2);
     received[1].at - received[0].at
@@ -138,10 +138,10 @@ async fn retry_after_is_honoured_and_capped() {
         gap_after(RetryAfter::DateIn(3.0), long),
         gap_after(RetryAfter::Seconds(86_400.0), Duration::from_millis(500)),
     );
-    assert!((1.0..1.3).contains(&seconds.as_secs_f64()), "{seconds:?}");
+    assert!((1.0..1.5).contains(&seconds.as_secs_f64()), "{seconds:?}");
     // A date has whole seconds: three seconds ahead is two to three seconds away.
-    assert!((1.9..3.3).contains(&date.as_secs_f64()), "{date:?}");
-    assert!((0.5..0.8).contains(&absurd.as_secs_f64()), "{absurd:?}");
+    assert!((1.9..3.6).contains(&date.as_secs_f64()), "{date:?}");
+    assert!((0.5..1.0).contains(&absurd.as_secs_f64()), "{absurd:?}");
 }
 
 #[tokio::test]

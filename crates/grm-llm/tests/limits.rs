@@ -50,6 +50,24 @@ async fn success_doubles_it_up_to_the_most() {
     assert!((40..=64).contains(&mock.stats().in_flight_peak), "{:?}", mock.stats());
 }
 
+#[tokio::test]
+async fn a_dropped_call_gives_its_slot_back() {
+    let mock = server(MockConfig { latency_ms: [60_000, 60_000], ..MockConfig::default() }).await;
+    let concurrency = Concurrency { start: 1, min: 1, max: 1 };
+    let (chat, transport) = chat_with(&mock, TransportConfig { concurrency, ..quick() }).await;
+    for number in 0..3 {
+        let call = std::pin::pin!(chat.chat(verdict_request(number)));
+        let until_sent = std::pin::pin!(async {
+            while mock.stats().requests <= number as u64 {
+                tokio::task::yield_now().await;
+            }
+        });
+        futures::future::select(call, until_sent).await;
+    }
+    let stats = transport.snapshot();
+    assert_eq!((stats.in_flight, stats.waiting), (0, 0));
+}
+
 fn breaker(patience: Duration) -> TransportConfig {
     let breaker = BreakerConfig { failures: 10, probe_every: Duration::from_millis(20), patience };
     TransportConfig { breaker, ..quick() }

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Training lines are `{"prompt", "chosen", "rejected"}`. In the test file `prompt_first_turn`, where present, is used
-//! as the prompt. `--pairs N` takes the first N lines of each training file; without `--test` and `--out` only the
+//! as the prompt. `--columns A..B` fits on these features alone, to compare parts of a form. `--pairs N` takes the first N lines of each training file; without `--test` and `--out` only the
 //! cross-validated figures are printed.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example prints its results")]
 
@@ -24,6 +24,7 @@ struct Options {
     out: Option<PathBuf>,
     pairs: Option<usize>,
     threads: Option<u32>,
+    columns: Option<(usize, usize)>,
     train: Vec<PathBuf>,
 }
 
@@ -46,7 +47,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         pairs.truncate(options.pairs.unwrap_or(usize::MAX));
         training.extend(pairs);
     }
-    let (chosen, rejected) = read_features(&states, form, &training, &options.cache).await?;
+    let (mut chosen, mut rejected) = read_features(&states, form, &training, &options.cache).await?;
+    if let Some((first, end)) = options.columns {
+        for row in chosen.iter_mut().chain(&mut rejected) {
+            *row = row[first..end].to_vec();
+        }
+    }
     let groups: Vec<u64> = training.iter().map(|pair| group(&pair.prompt)).collect();
     let started = Instant::now();
     let fitted = fit(Pairs { chosen: &chosen, rejected: &rejected, groups: &groups }, &FrozenConfig::default())?;
@@ -82,6 +88,11 @@ fn options() -> Result<Options, Box<dyn Error>> {
             "--cache" => options.cache = value()?.into(),
             "--test" => options.test = Some(value()?.into()),
             "--out" => options.out = Some(value()?.into()),
+            "--columns" => {
+                let value = value()?;
+                let (first, end) = value.split_once("..").ok_or("--columns FIRST..END")?;
+                options.columns = Some((first.parse()?, end.parse()?));
+            }
             "--threads" => options.threads = Some(value()?.parse()?),
             "--pairs" => options.pairs = Some(value()?.parse()?),
             _ => options.train.push(argument.into()),

@@ -321,7 +321,7 @@ mod tests {
             Ok(model) => model,
             Err(error) => return eprintln!("skipped: {error}"),
         };
-        let engine = Engine::load(EngineConfig { context_tokens: Some(512), ..EngineConfig::new(model) }).expect("loads");
+        let engine = Engine::load(EngineConfig { context_tokens: Some(512), threads: Some(1), ..EngineConfig::new(model) }).expect("loads");
         let request = |hostile: &str| ChatRequest {
             messages: vec![Message { role: Role::User, spans: vec![Span::Content(hostile.into())] }],
             shared_spans: 0,

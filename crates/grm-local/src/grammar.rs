@@ -68,17 +68,15 @@ impl GrammarState {
     }
 
     fn draw_allowed(&mut self, draw: Draw, logits: &[f32], place: u64, weights: &Weights) -> Option<Token> {
+        let best = best_of(&self.allowed(best_candidates(logits, FIRST_CANDIDATES), weights));
         if draw.temperature <= 0.0 {
-            let best = self.allowed(best_candidates(logits, FIRST_CANDIDATES), weights);
-            if let Some(token) = best_of(&best) {
-                return Some(token);
-            }
-            return best_of(&self.allowed(candidates(logits), weights));
+            return best.or_else(|| best_of(&self.allowed(candidates(logits), weights)));
         }
+        let least = best.map_or(f32::NEG_INFINITY, |best| draw.least_that_counts(logits[index_of(best)]));
+        let counting = candidates(logits).into_iter().filter(|candidate| candidate.logit() > least).collect();
         let mut masked = vec![f32::NEG_INFINITY; logits.len()];
-        for candidate in self.allowed(candidates(logits), weights) {
-            let index = usize::try_from(candidate.id().0).expect("candidates come from the logits' indices");
-            masked[index] = candidate.logit();
+        for candidate in self.allowed(counting, weights) {
+            masked[index_of(candidate.id().0)] = candidate.logit();
         }
         Draw { seed: draw.seed ^ SECOND_DRAW, ..draw }.token(&masked, place).map(to_token)
     }
@@ -102,6 +100,10 @@ impl GrammarState {
 
 fn to_token(index: usize) -> Token {
     Token::try_from(index).expect("a vocabulary has fewer than 2^31 tokens")
+}
+
+fn index_of(token: Token) -> usize {
+    usize::try_from(token).expect("candidates come from the logits' indices")
 }
 
 fn candidates(logits: &[f32]) -> Vec<LlamaTokenData> {

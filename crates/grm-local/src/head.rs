@@ -10,6 +10,9 @@ use safetensors::{Dtype, SafeTensors};
 
 use crate::{TextForm, models::is_sha256};
 
+/// A head for SmolLM2-135M-Instruct Q4_1 that comes with this crate; its card stands beside the file.
+pub const BUILTIN_HEAD: &[u8] = include_bytes!("../../../models/disrm-smollm2-135m/head.safetensors");
+
 /// The version of the file's form.
 const VERSION: &str = "1";
 const WEIGHT: &str = "score.weight";
@@ -144,6 +147,14 @@ mod tests {
         let bytes = head().to_bytes();
         assert_eq!(Head::read(&bytes).expect("valid"), head());
         assert_eq!(bytes, head().to_bytes());
+    }
+
+    #[test]
+    fn the_head_that_comes_with_the_crate_is_readable_and_fits_its_base() {
+        let head = Head::read(BUILTIN_HEAD).expect("valid");
+        let base = crate::known_model("smollm2-135m").expect("known");
+        assert_eq!(head.base_sha256, base.sha256);
+        assert_eq!(head.weights.len(), head.form.feature_count(576));
     }
 
     #[test]

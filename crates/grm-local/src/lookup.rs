@@ -78,8 +78,8 @@ mod tests {
     #[test]
     fn what_followed_the_same_words_is_guessed() {
         assert_eq!(after(&[1, 2, 3, 4, 5, 6, 7, 8, 9], &[2, 3, 4]).guess(), [5, 6, 7, 8]);
-        assert_eq!(after(&[1, 2, 3, 4], &[2, 3]).guess(), [], "too few tokens of the reply to go by");
-        assert_eq!(after(&[1, 2, 3, 4], &[4, 3, 2]).guess(), []);
+        assert_eq!(after(&[1, 2, 3, 4], &[2, 3]).guess(), Vec::<Token>::new(), "too few tokens of the reply to go by");
+        assert_eq!(after(&[1, 2, 3, 4], &[4, 3, 2]).guess(), Vec::<Token>::new());
         assert_eq!(after(&[1, 2, 3, 9, 1, 2, 3, 7], &[1, 2, 3]).guess(), [7], "the latest place wins");
     }
 
@@ -90,7 +90,7 @@ mod tests {
         lookup.learn(4, 4);
         assert_eq!(lookup.guess().len(), 8);
         lookup.learn(8, 1);
-        assert_eq!(lookup.guess(), []);
+        assert_eq!(lookup.guess(), Vec::<Token>::new());
         assert_eq!(lookup.guess().len(), 4);
     }
 }

@@ -27,16 +27,20 @@ impl Draw {
         candidates.last().map(|candidate| candidate.0)
     }
 
+    /// Logits up to this one cannot change a draw whose best is `best`: their weights are below 1e-15, and 150,000 of
+    /// them together under one part in a thousand million.
+    pub(crate) fn least_that_counts(self, best: f32) -> f32 {
+        const LEAST_LOG_WEIGHT: f32 = -34.5;
+        best + self.temperature * LEAST_LOG_WEIGHT
+    }
+
     /// Tokens with their weights relative to the best one, heaviest first, cut where their share reaches `top_p`.
     fn nucleus(self, logits: &[f32], best: f32) -> Vec<(usize, f64)> {
         let temperature = f64::from(self.temperature);
         let weight = |logit: f32| ((f64::from(logit) - f64::from(best)) / temperature).exp();
-        // Weights below this cannot change a draw: 150,000 of them together are under one part in a thousand million.
-        let mut candidates: Vec<(usize, f64)> = (0..)
-            .zip(logits)
-            .map(|(token, &logit)| (token, weight(logit)))
-            .filter(|&(_, weight)| weight > 1e-15)
-            .collect();
+        let least = self.least_that_counts(best);
+        let counting = (0..).zip(logits).filter(|&(_, &logit)| logit > least);
+        let mut candidates: Vec<(usize, f64)> = counting.map(|(token, &logit)| (token, weight(logit))).collect();
         if self.top_p < 1.0 {
             candidates.sort_unstable_by(|left, right| right.1.total_cmp(&left.1).then(left.0.cmp(&right.0)));
             let total: f64 = candidates.iter().map(|candidate| candidate.1).sum();

@@ -672,8 +672,8 @@ mod tests {
         let prompt: Vec<Token> = (0..60).collect();
         played.submit(job(prompt.clone(), 0, 0), 1);
         played.run(64);
-        let reading = Job { reusable: 20, ..job(prompt, 20, 0) };
-        let id = played.submit(reading, 1);
+        let reading = Job { reusable: 20, ..job(prompt, 20, 2) };
+        let id = played.submit(reading, 2);
         played.step(64);
         assert_eq!(played.scheduler.cached(id), 20);
         played.run(64);
@@ -686,15 +686,15 @@ mod tests {
             played.submit(pair_job(pair, 0, 200, 10, 10), 1);
             played.run(64);
         }
-        let touched = played.submit(pair_job(0, 1, 200, 10, 10), 1);
+        let touched = played.submit(pair_job(0, 1, 200, 10, 10), 2);
         played.step(64);
         assert_eq!(played.scheduler.cached(touched), 200);
         played.run(64);
         played.submit(pair_job(9, 0, 200, 10, 10), 1);
         played.run(64);
-        let kept = played.submit(pair_job(0, 2, 200, 10, 10), 1);
-        let evicted = played.submit(pair_job(1, 2, 200, 10, 10), 1);
-        played.step(64);
+        let kept = played.submit(pair_job(0, 2, 200, 10, 10), 9);
+        let evicted = played.submit(pair_job(1, 2, 200, 10, 10), 9);
+        (0..2).for_each(|_| played.step(64));
         assert_eq!((played.scheduler.cached(kept), played.scheduler.cached(evicted)), (200, 0));
         played.run(64);
     }

@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn thinking_is_passed_on_only_when_set() {
         let source = "{{ messages[0].content }}{{ enable_thinking is defined }}";
-        for (thinking, expected) in [(None, "xfalse"), (Some(false), "xtrue")] {
+        for (thinking, expected) in [(None, "xFalse"), (Some(false), "xTrue")] {
             let options = RenderOptions { thinking, ..RenderOptions::default() };
             let rendered = template(Some(source)).render(&[user(&[ours("x")])], options).expect("renders");
             assert_eq!(rendered.stretches, [stretch(expected, true)]);

@@ -32,7 +32,7 @@ pub struct FrozenConfig {
 
 impl Default for FrozenConfig {
     fn default() -> Self {
-        let lambdas = vec![3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0];
+        let lambdas = vec![0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
         Self { lambdas, folds: 5, steps_max: 500, gradient_max: 1e-6 }
     }
 }

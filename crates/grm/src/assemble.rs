@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, bail};
 use grm_core::{ChatModel, ModelError, RewardModel};
 use grm_journal::Journal;
-use grm_judge::{Pipeline, Prompts};
+use grm_judge::{Pipeline, Prompts, Sanitize};
 use grm_llm::{
     ApiKey, BreakerConfig, ChatEndpoint, Concurrency, RemoteChat, RemoteReward, RewardEndpoint, SquashCheck, Transport,
     TransportConfig,
@@ -133,7 +133,8 @@ impl Builder<'_> {
     async fn chat(&self, name: &str, adapter: Option<&Path>) -> anyhow::Result<Arc<dyn ChatModel>> {
         match Place::of(name) {
             Place::Remote(url) => {
-                let remote = RemoteChat::connect(self.endpoint(url)?, self.transport.clone()).await?;
+                let remote = RemoteChat::connect(self.endpoint(url)?, self.transport.clone()).await;
+                let remote = remote.map_err(|error| self.key_named(error))?;
                 Ok(self.journal.chat(Arc::new(remote)))
             }
             Place::Embedded(name) => {
@@ -156,18 +157,14 @@ impl Builder<'_> {
             model: endpoint.served_model.clone(),
             chat_template_kwargs: kwargs.as_object().cloned().unwrap_or_default(),
             api_key: ApiKey::from_env(&endpoint.key_env)?,
+            pass_control_tokens: self.recipe.prompts.sanitize == Sanitize::Off,
             ..ChatEndpoint::new(base_url)
         })
     }
 
     async fn disrm(&self, name: &str) -> anyhow::Result<Arc<dyn RewardModel>> {
         if let Place::Remote(url) = Place::of(name) {
-            let endpoint = RewardEndpoint { api_key: ApiKey::from_env(&self.recipe.endpoint.key_env)?, ..RewardEndpoint::new(url) };
-            let remote = RemoteReward::connect(endpoint, self.transport.clone()).await?;
-            if let SquashCheck::Suspicious { reason, hint } = remote.squash_check() {
-                tracing::warn!("the reward server's scores look squashed: {reason}; {hint}");
-            }
-            return Ok(self.journal.reward(Arc::new(remote)));
+            return self.remote_disrm(url).await;
         }
         let head = Head::read(&head_bytes(name)?).with_context(|| format!("reward head {name}"))?;
         let known = KNOWN_MODELS.iter().find(|known| known.sha256 == head.base_sha256);
@@ -184,6 +181,42 @@ impl Builder<'_> {
         }))
     }
 
+    /// Identified at once; its scale is checked when the first score is wanted, so a run that is all replay asks nothing.
+    async fn remote_disrm(&self, url: String) -> anyhow::Result<Arc<dyn RewardModel>> {
+        let api_key = ApiKey::from_env(&self.recipe.endpoint.key_env)?;
+        let endpoint = RewardEndpoint { api_key, ..RewardEndpoint::new(url) };
+        let transport = self.transport.clone();
+        let identity = RemoteReward::identify(&endpoint, transport.clone()).await.map_err(|error| self.key_named(error))?;
+        Ok(self.journal.reward_lazy(identity, move || Box::pin(checked_reward(endpoint.clone(), transport.clone()))))
+    }
+
+    /// A refused call without a key says where the key is looked for.
+    fn key_named(&self, error: ModelError) -> ModelError {
+        let variable = &self.recipe.endpoint.key_env;
+        let given = std::env::var_os(variable).is_some_and(|key| !key.is_empty());
+        match error {
+            ModelError::Rejected { place, status: status @ (401 | 403), reason, .. } if !given => {
+                let hint = format!("set the environment variable {variable} to its key, or name another one with --key-env");
+                ModelError::Rejected { place, status, reason, hint }
+            }
+            other => other,
+        }
+    }
+}
+
+/// A reward server whose scores are plain; what is wrong with it is wrong for every pair, so it stops the run.
+async fn checked_reward(endpoint: RewardEndpoint, transport: Arc<Transport>) -> Result<Arc<dyn RewardModel>, ModelError> {
+    let remote = match RemoteReward::connect(endpoint, transport).await {
+        Ok(remote) => remote,
+        Err(error) if error.stops_the_run() => return Err(error),
+        Err(error) => {
+            return Err(ModelError::Engine { context: "the DisRM cannot be used".into(), source: Box::new(error) });
+        }
+    };
+    if let SquashCheck::Suspicious { reason, hint } = remote.squash_check() {
+        tracing::warn!("the reward server's scores look squashed: {reason}; {hint}");
+    }
+    Ok(Arc::new(remote))
 }
 
 async fn load(config: EngineConfig) -> Result<Engine, ModelError> {

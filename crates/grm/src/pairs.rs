@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use grm_core::{Choice, Comparison, ModelError};
-use grm_data::{JsonlWriter, ReadError, ReadOptions, Record};
+use grm_data::{JsonlWriter, ReadError, Record};
 
 use crate::{
     assemble::Roles,
@@ -93,8 +93,7 @@ where
 
 /// Records up to the limit. One that cannot be used is reported, counted and left out; a broken file ends the run.
 fn read(run: &Run, skipped: &Skipped) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Record>> + Send + use<>> {
-    let options = ReadOptions { seed: run.recipe.seed, limit: run.recipe.data.limit, ..ReadOptions::default() };
-    let records = grm_data::open(&run.input_path(), &options)?;
+    let records = grm_data::open(&run.input_path(), &run.recipe.read_options())?;
     let skipped = skipped.clone();
     Ok(records.filter_map(move |record| match record {
         Err(error) if error.is_skippable() => {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use grm_core::Criterion;
+use grm_data::ReadOptions;
 use grm_judge::{Explore, JudgeSettings, Sanitize, VerdictRule};
 use serde::{Deserialize, Serialize};
 
@@ -25,13 +26,24 @@ pub(crate) struct Recipe {
 }
 
 /// Which pairs.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Data {
     /// The file; relative paths are relative to where the command runs.
     pub(crate) input: Option<PathBuf>,
     /// Use only the first N records.
     pub(crate) limit: Option<u64>,
+    /// A longer line or array element ends the run.
+    pub(crate) line_limit_bytes: u64,
+    /// A record with a longer prompt or response is left out.
+    pub(crate) max_text_bytes: usize,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        let ReadOptions { line_limit_bytes, max_text_bytes, .. } = ReadOptions::default();
+        Self { input: None, limit: None, line_limit_bytes, max_text_bytes }
+    }
 }
 
 /// Which models play the three roles.
@@ -139,6 +151,12 @@ impl Recipe {
     /// Parses a recipe's text.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         toml::from_str(text).map_err(|error| explain(text, &error))
+    }
+
+    /// How the data file is read.
+    pub(crate) fn read_options(&self) -> ReadOptions {
+        let Data { limit, line_limit_bytes, max_text_bytes, .. } = self.data;
+        ReadOptions { seed: self.seed, limit, line_limit_bytes, max_text_bytes, ..ReadOptions::default() }
     }
 
     /// The recipe with every default spelled out, as kept in the run folder.

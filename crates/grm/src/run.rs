@@ -100,8 +100,11 @@ impl Run {
         let mut pinned = pin(input)?;
         let folder = out.map_or_else(|| default_folder(verb, &recipe, &pinned), Path::to_path_buf);
         std::fs::create_dir_all(&folder).with_context(|| format!("could not create run folder {}", folder.display()))?;
-        refuse_other_settings(&folder, verb, &recipe, &pinned, change_recipe)?;
         let journal = Journal::open(&folder.join("journal"), &JournalOptions::default())?;
+        // A folder where nothing was asked yet, after a typing error say, takes any settings.
+        if journal.stats().indexed > 0 && !change_recipe {
+            refuse_other_settings(&folder, verb, &recipe, &pinned)?;
+        }
         if let Input::Inline(bytes) = input {
             write_whole(&folder.join("input.jsonl"), bytes)?;
             pinned.path = PathBuf::from("input.jsonl");
@@ -172,7 +175,7 @@ fn pin(input: &Input<'_>) -> anyhow::Result<InputFile> {
             bytes: bytes.len() as u64,
         }),
         Input::File(path) => {
-            let fail = || format!("could not read {}", path.display());
+            let fail = || format!("could not read {}; check the name (relative paths start in the current folder)", path.display());
             let mut file = std::fs::File::open(path).with_context(fail)?;
             if file.metadata().with_context(fail)?.is_dir() {
                 bail!("{} is a folder; give a JSONL, JSON or parquet file", path.display());
@@ -223,10 +226,9 @@ fn refuse_other_settings(
     verb: &str,
     recipe: &Recipe,
     input: &InputFile,
-    change_recipe: bool,
 ) -> anyhow::Result<()> {
     let path = folder.join("recipe.toml");
-    if change_recipe || !path.exists() {
+    if !path.exists() {
         return Ok(());
     }
     let before = Recipe::read(&path)?;
@@ -260,22 +262,16 @@ fn refuse_other_settings(
 mod tests {
     use super::*;
 
-    fn open(folder: &Path, recipe: Recipe, change: bool) -> anyhow::Result<Run> {
-        Run::open("judge", recipe, &Input::Inline(b"{}"), Some(folder), change)
+    fn open(folder: &Path, recipe: Recipe) -> anyhow::Result<Run> {
+        Run::open("judge", recipe, &Input::Inline(b"{}"), Some(folder), false)
     }
 
     #[test]
-    fn other_settings_are_refused_with_the_difference() {
+    fn a_folder_where_nothing_was_asked_takes_other_settings() {
         let folder = tempfile::tempdir().unwrap();
-        drop(open(folder.path(), Recipe::default(), false).unwrap());
-        drop(open(folder.path(), Recipe::default(), false).expect("the same recipe continues"));
-
-        let mut other = Recipe { seed: 9, ..Recipe::default() };
-        other.judge.samples = 3;
-        let refusal = open(folder.path(), other.clone(), false).err().expect("refused").to_string();
-        assert!(refusal.contains("- seed = 0") && refusal.contains("+ seed = 9"), "{refusal}");
-        assert!(refusal.contains("+ samples = 3") && refusal.contains("--change-recipe"), "{refusal}");
-        open(folder.path(), other, true).expect("asked for");
+        drop(open(folder.path(), Recipe::default()).unwrap());
+        let other = Recipe { seed: 9, ..Recipe::default() };
+        assert_eq!(open(folder.path(), other.clone()).unwrap().recipe, other);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 /// Sends `tracing` to stderr: warnings by default, more with `-v`; `GRM_LOG` takes a filter.
 pub(crate) fn init_logs(verbose: u8) {
     use tracing_subscriber::EnvFilter;
-    let level = ["warn", "info", "debug", "trace"][usize::from(verbose.min(3))];
+    let level = ["warn,llama-cpp-2=error", "info,llama-cpp-2=error", "debug", "trace"][usize::from(verbose.min(3))];
     let filter = EnvFilter::try_from_env("GRM_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -34,7 +34,7 @@ impl Call<'_> {
     pub(crate) async fn run<T>(mut self, decode: impl Fn(&[u8]) -> Result<T, Unreadable>) -> Result<T, ModelError> {
         let _counted = self.lane.count_call();
         let request = self.request();
-        let (mut counted, mut free) = (0, 0);
+        let (mut counted, mut free, mut failures) = (0, 0, 0);
         loop {
             let again = request.try_clone().expect("a body in memory can be cloned");
             let (trouble, probe) = match self.once(again, &decode).await {
@@ -47,13 +47,14 @@ impl Call<'_> {
                 free += 1;
                 continue;
             }
+            failures += 1;
             counted += u32::from(!probe && self.costs_an_attempt(&trouble));
             if counted >= self.attempts {
                 self.lane.retries.fetch_sub(1, Ordering::Relaxed);
                 return Err(self.exhausted(trouble, counted));
             }
-            tracing::debug!(place = self.route.place, attempt = counted, reason = trouble.reason, "asking again");
-            let pause = backoff::pause(self.transport.config(), counted, trouble.retry_after, self.transport.draw());
+            tracing::debug!(place = self.route.place, failures, reason = trouble.reason, "asking again");
+            let pause = backoff::pause(self.transport.config(), failures, trouble.retry_after, self.transport.draw());
             tokio::time::sleep(pause).await;
         }
     }

@@ -11,7 +11,7 @@ use grm_llm::{ChatEndpoint, Concurrency, RemoteChat, Transport, TransportConfig}
 use grm_mock::{FaultAction, FaultRule, FaultWhen, MockConfig, MockServer};
 
 pub async fn server(config: MockConfig) -> MockServer {
-    MockServer::start(config).await.unwrap()
+    MockServer::start(config).await.expect("a free port")
 }
 
 /// Pauses of a few milliseconds, so that five attempts take no time; the limit stays as it is on "too many".
@@ -27,7 +27,8 @@ pub fn quick() -> TransportConfig {
 
 pub async fn chat_with(server: &MockServer, config: TransportConfig) -> (RemoteChat, Arc<Transport>) {
     let transport = Transport::new(config);
-    let chat = RemoteChat::connect(ChatEndpoint::new(server.url()), Arc::clone(&transport)).await.unwrap();
+    let chat =
+        RemoteChat::connect(ChatEndpoint::new(server.url()), Arc::clone(&transport)).await.expect("the mock answers");
     (chat, transport)
 }
 

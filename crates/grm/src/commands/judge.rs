@@ -105,8 +105,11 @@ pub(crate) fn interrupted(run: &Run) -> anyhow::Result<Exit> {
     Ok(Exit::Interrupted)
 }
 
-/// 3 when more pairs failed than the recipe allows.
+/// 3 when more pairs failed than the recipe allows, or no record could be used.
 pub(crate) fn exit(run: &Run, metrics: &Metrics) -> Exit {
+    if metrics.pairs == 0 && !metrics.skipped.is_empty() {
+        return Exit::TooManyFailures;
+    }
     #[expect(clippy::cast_precision_loss, reason = "a share of pairs")]
     let share = metrics.failed_pairs() as f64 / metrics.pairs.max(1) as f64;
     if share > run.recipe.run.failed_share_max { Exit::TooManyFailures } else { Exit::Done }
@@ -160,6 +163,9 @@ fn inline_input(flags: &cli::Judge) -> anyhow::Result<Option<Vec<u8>>> {
     if bytes.len() as u64 > STDIN_BYTES_MAX {
         bail!("stdin holds more than 1 GiB; write it to a file and give its name");
     }
+    if bytes.trim_ascii().is_empty() {
+        bail!("stdin holds no records; pipe JSONL into it, or give a FILE");
+    }
     Ok(Some(bytes))
 }
 
@@ -175,9 +181,8 @@ pub(crate) fn dry_run(recipe: &Recipe, input: &Input<'_>, common: &Common) -> an
             &spool.path().join("input.jsonl")
         }
     };
-    let options = grm_data::ReadOptions { seed: recipe.seed, limit: recipe.data.limit, ..grm_data::ReadOptions::default() };
     let (mut sample, mut pairs) = (Vec::new(), 0);
-    for record in grm_data::open(path, &options)? {
+    for record in grm_data::open(path, &recipe.read_options())? {
         let record = match record {
             Err(error) if error.is_skippable() => continue,
             other => other?,

@@ -1,0 +1,8 @@
+//! The `grm` command as people use it, against the mock server: what it prints, writes, asks, and survives.
+
+mod bad_input;
+mod harness;
+mod kill;
+mod plan;
+mod replay;
+mod views;
