@@ -150,7 +150,7 @@ fn the_words_mock_servers_and_parsers_rely_on_are_there_once() {
     assert!(expansion.contains("[Criteria]\n1. **Accuracy**: Whether the river is right.\n2. **Detail**"));
     assert!(!text(&prompts.criteria(&pair, &[], 7)).contains("[Criteria]"));
     let judgment = text(&prompts.judgment(&pair, &criteria(1)));
-    assert!(judgment.contains("Score: <integer 1-10></Judge A>") && !judgment.contains("criteria taken together"));
+    assert!(judgment.contains("<Judge A>... Score: ...</Judge A>") && !judgment.contains("criteria taken together"));
     assert!(text(&prompts.judgment(&pair, &criteria(2))).contains("criteria taken together"));
 }
 

@@ -79,10 +79,7 @@ pub(crate) fn decode(body: &[u8]) -> Result<ChatReply, Unreadable> {
     }
 }
 
-fn reply<L>(
-    parsed: Body<'_, L>,
-    letters: impl FnOnce(&L) -> Option<VerdictLogprobs>,
-) -> Result<ChatReply, Unreadable> {
+fn reply<L>(parsed: Body<'_, L>, letters: impl FnOnce(&L) -> Option<VerdictLogprobs>) -> Result<ChatReply, Unreadable> {
     let usage = usage(parsed.usage.unwrap_or_default(), parsed.timings);
     let choice = parsed.choices.into_iter().next().ok_or_else(|| shape("it has no choices"))?;
     let finish = finish(&choice)?;

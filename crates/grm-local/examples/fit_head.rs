@@ -39,7 +39,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let options = options()?;
     let form = options.form.ok_or("--form is needed")?;
     let model = resolve("smollm2-135m", &Places::from_environment(), None)?;
-    let states = HiddenStates::load(EngineConfig { context_tokens: Some(16_384), slots: 16, threads: options.threads, ..EngineConfig::new(model) })?;
+    let states = HiddenStates::load(EngineConfig {
+        context_tokens: Some(16_384),
+        slots: 16,
+        threads: options.threads,
+        ..EngineConfig::new(model)
+    })?;
 
     let mut training = Vec::new();
     for path in &options.train {
@@ -125,7 +130,9 @@ async fn read_features(
 ) -> Result<(Vec<Vec<f32>>, Vec<Vec<f32>>), Box<dyn Error>> {
     let texts: Vec<(Prompt, Response)> = pairs
         .iter()
-        .flat_map(|pair| [&pair.chosen, &pair.rejected].map(|text| (Prompt::from_text(&pair.prompt), Response::from_text(text))))
+        .flat_map(|pair| {
+            [&pair.chosen, &pair.rejected].map(|text| (Prompt::from_text(&pair.prompt), Response::from_text(text)))
+        })
         .collect();
     let started = Instant::now();
     let report = |FeatureProgress { done, total, cut }: FeatureProgress| {
@@ -136,7 +143,8 @@ async fn read_features(
     let rows = features(states, form, &texts, cache, report).await?;
     let stats = states.stats().await?;
     eprintln!("prompt tokens computed {}, reused {}", stats.prompt_tokens_computed, stats.prompt_tokens_reused);
-    let (chosen, rejected): (Vec<_>, Vec<_>) = rows.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).unzip();
+    let (chosen, rejected): (Vec<_>, Vec<_>) =
+        rows.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).unzip();
     Ok((chosen, rejected))
 }
 
@@ -159,9 +167,13 @@ fn report_test(head: &Head, pairs: &[Pair], chosen: &[Vec<f32>], rejected: &[Vec
         std::cmp::Ordering::Equal => 0.5,
         std::cmp::Ordering::Less => 0.0,
     };
-    let right: f64 =
-        chosen.iter().zip(rejected).map(|(chosen, rejected)| half(head.score(chosen).total_cmp(&head.score(rejected)))).sum();
-    let longer: f64 = pairs.iter().map(|pair| half(pair.chosen.chars().count().cmp(&pair.rejected.chars().count()))).sum();
+    let right: f64 = chosen
+        .iter()
+        .zip(rejected)
+        .map(|(chosen, rejected)| half(head.score(chosen).total_cmp(&head.score(rejected))))
+        .sum();
+    let longer: f64 =
+        pairs.iter().map(|pair| half(pair.chosen.chars().count().cmp(&pair.rejected.chars().count()))).sum();
     print_share("held-out accuracy", right, pairs.len());
     print_share("longer wins", longer, pairs.len());
     print_share("shorter wins", pairs.len() as f64 - longer, pairs.len());

@@ -15,9 +15,8 @@ const CRITERIA: [&str; 10] =
     ["accuracy", "clarity", "depth", "tone", "usefulness", "length", "honesty", "detail", "order", "care"];
 
 fn request(words: usize, criterion: &str, shared: bool, reply_tokens: u32) -> ChatRequest {
-    let response = |seed: usize| -> String {
-        (0..words).map(|word| format!("word{} ", (word * 7 + seed) % 97)).collect()
-    };
+    let response =
+        |seed: usize| -> String { (0..words).map(|word| format!("word{} ", (word * 7 + seed) % 97)).collect() };
     let texts = [
         "Judge two answers by one criterion. Question: how does the tide work? Answer A: ".to_owned(),
         response(1),
@@ -45,17 +44,24 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let words: usize = arguments.next().map_or(Ok(150), |words| words.parse())?;
     let reply_tokens: u32 = arguments.next().map_or(Ok(64), |tokens| tokens.parse())?;
     let model = resolve(&name, &Places::from_environment(), None)?;
-    let load = || Engine::load(EngineConfig { context_tokens: Some(16_384), guess: false, ..EngineConfig::new(model.clone()) });
+    let load = || {
+        Engine::load(EngineConfig { context_tokens: Some(16_384), guess: false, ..EngineConfig::new(model.clone()) })
+    };
 
     let engine = load()?;
     let prompt_tokens = engine.count_tokens(&request(words, CRITERIA[0], true, reply_tokens)).unwrap_or(0);
     println!("{name}: {} criteria, about {prompt_tokens} prompt tokens each", CRITERIA.len());
     let started = Instant::now();
-    let replies = join_all(CRITERIA.iter().map(|criterion| engine.chat(request(words, criterion, true, reply_tokens)))).await;
+    let replies =
+        join_all(CRITERIA.iter().map(|criterion| engine.chat(request(words, criterion, true, reply_tokens)))).await;
     let seconds = started.elapsed().as_secs_f64();
-    let generated: u64 = replies.into_iter().map(|reply| reply.map(|reply| reply.usage.completion_tokens)).sum::<Result<_, _>>()?;
+    let generated: u64 =
+        replies.into_iter().map(|reply| reply.map(|reply| reply.usage.completion_tokens)).sum::<Result<_, _>>()?;
     let shared = engine.stats().await?;
-    println!("shared:     {:6} prompt tokens computed, {generated} generated, {seconds:.2} s", shared.prompt_tokens_computed);
+    println!(
+        "shared:     {:6} prompt tokens computed, {generated} generated, {seconds:.2} s",
+        shared.prompt_tokens_computed
+    );
 
     let (mut computed, started) = (0, Instant::now());
     for criterion in CRITERIA {

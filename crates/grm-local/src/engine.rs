@@ -92,13 +92,14 @@ impl Engine {
     /// Loads the model and starts its thread. Blocks while the file is read.
     pub fn load(config: EngineConfig) -> Result<Self, ModelError> {
         let adapter = one_adapter(&config)?;
-        let (weights, adapter) = Weights::load(config.model.clone(), config.gpu_layers, adapter)?;
+        let lane_config = LaneConfig::of(&config, false);
+        let (weights, adapter) = Weights::load(config.model, config.gpu_layers, adapter)?;
         let identity = ModelIdentity {
-            name: config.model.name.clone(),
-            revision: config.model.sha256.clone(),
+            name: weights.source.name.clone(),
+            revision: weights.source.sha256.clone(),
             adapter: adapter.as_ref().map(|adapter| adapter.identity.clone()).unwrap_or_default(),
         };
-        let lane = Lane::start(&weights, adapter, LaneConfig::of(&config, false))?;
+        let lane = Lane::start(&weights, adapter, lane_config)?;
         Ok(Self { identity, guess: config.guess, weights, lane })
     }
 
@@ -119,11 +120,8 @@ impl Engine {
             .iter()
             .map(|message| TemplateMessage { role: message.role, spans: &message.spans })
             .collect();
-        let options = RenderOptions {
-            generation_prompt: true,
-            thinking: request.thinking,
-            shared_spans: request.shared_spans,
-        };
+        let options =
+            RenderOptions { generation_prompt: true, thinking: request.thinking, shared_spans: request.shared_spans };
         Ok(self.weights.tokenize(&self.weights.template.render(&messages, options)?))
     }
 
@@ -210,7 +208,11 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    pub(crate) fn start(weights: &Arc<Weights>, adapter: Option<Adapter>, config: LaneConfig) -> Result<Self, ModelError> {
+    pub(crate) fn start(
+        weights: &Arc<Weights>,
+        adapter: Option<Adapter>,
+        config: LaneConfig,
+    ) -> Result<Self, ModelError> {
         let cells = config.context_tokens.unwrap_or_else(|| default_context(weights));
         let parameters = context_parameters(cells, config);
         let (commands, receiver) = mpsc::channel();
@@ -237,7 +239,8 @@ impl Lane {
             .name("grm-local".into())
             .spawn(serve)
             .map_err(|error| engine_error("could not start the engine's thread", error))?;
-        let cells = started.recv().map_err(|error| engine_error("the engine's thread ended while starting", error))??;
+        let cells =
+            started.recv().map_err(|error| engine_error("the engine's thread ended while starting", error))??;
         let limit = cells.min(weights.trained_tokens());
         Ok(Self { commands: Some(commands), thread: Some(thread), cells, limit })
     }
@@ -315,13 +318,14 @@ mod tests {
     use crate::models::{Places, resolve};
 
     #[test]
-    #[expect(clippy::print_stderr, reason = "a skipped test says why")]
     fn special_tokens_written_in_content_stay_text() {
         let model = match resolve("smollm2-135m", &Places::from_environment(), None) {
             Ok(model) => model,
             Err(error) => return eprintln!("skipped: {error}"),
         };
-        let engine = Engine::load(EngineConfig { context_tokens: Some(512), threads: Some(1), ..EngineConfig::new(model) }).expect("loads");
+        let engine =
+            Engine::load(EngineConfig { context_tokens: Some(512), threads: Some(1), ..EngineConfig::new(model) })
+                .expect("loads");
         let request = |hostile: &str| ChatRequest {
             messages: vec![Message { role: Role::User, spans: vec![Span::Content(hostile.into())] }],
             shared_spans: 0,

@@ -91,7 +91,9 @@ pub enum GgufError {
         missing: u64,
     },
     /// A value no honest file has.
-    #[error("{what} is {found} at byte {offset}, {limit}; the file is damaged or hostile, get it from its source again")]
+    #[error(
+        "{what} is {found} at byte {offset}, {limit}; the file is damaged or hostile, get it from its source again"
+    )]
     Value {
         /// Which value.
         what: String,
@@ -165,11 +167,7 @@ fn check_magic(input: &mut Input<impl Read>) -> Result<(), GgufError> {
     }
 }
 
-fn read_entry(
-    input: &mut Input<impl Read>,
-    header: &mut GgufHeader,
-    alignment: &mut u64,
-) -> Result<(), GgufError> {
+fn read_entry(input: &mut Input<impl Read>, header: &mut GgufHeader, alignment: &mut u64) -> Result<(), GgufError> {
     let key = input.string("a key's length", 1 << 16)?;
     let value_type = input.u32()?;
     let field = key.strip_prefix(header.architecture.as_str()).unwrap_or(&key);
@@ -234,34 +232,34 @@ fn tensor_bytes(dimensions: [u64; DIMENSIONS_MAX as usize], block_values: u64, b
 /// Values and bytes of one block of a ggml tensor type; `None` for types withdrawn or unknown.
 fn block_layout(type_id: u32) -> Option<(u64, u64)> {
     Some(match type_id {
-        0 | 26 => (1, 4),        // F32, I32
-        1 | 25 | 30 => (1, 2),   // F16, I16, BF16
-        2 | 20 => (32, 18),      // Q4_0, IQ4_NL
-        3 => (32, 20),           // Q4_1
-        6 => (32, 22),           // Q5_0
-        7 => (32, 24),           // Q5_1
-        8 => (32, 34),           // Q8_0
-        9 => (32, 36),           // Q8_1
-        10 => (256, 84),         // Q2_K
-        11 | 21 => (256, 110),   // Q3_K, IQ3_S
-        12 => (256, 144),        // Q4_K
-        13 => (256, 176),        // Q5_K
-        14 => (256, 210),        // Q6_K
-        15 => (256, 292),        // Q8_K
-        16 | 35 => (256, 66),    // IQ2_XXS, TQ2_0
-        17 => (256, 74),         // IQ2_XS
-        18 => (256, 98),         // IQ3_XXS
-        19 => (256, 50),         // IQ1_S
-        22 => (256, 82),         // IQ2_S
-        23 => (256, 136),        // IQ4_XS
-        24 => (1, 1),            // I8
-        27 | 28 => (1, 8),       // I64, F64
-        29 => (256, 56),         // IQ1_M
-        34 => (256, 54),         // TQ1_0
-        39 => (32, 17),          // MXFP4
-        40 => (64, 36),          // NVFP4
-        41 => (128, 18),         // Q1_0
-        42 => (64, 18),          // Q2_0
+        0 | 26 => (1, 4),      // F32, I32
+        1 | 25 | 30 => (1, 2), // F16, I16, BF16
+        2 | 20 => (32, 18),    // Q4_0, IQ4_NL
+        3 => (32, 20),         // Q4_1
+        6 => (32, 22),         // Q5_0
+        7 => (32, 24),         // Q5_1
+        8 => (32, 34),         // Q8_0
+        9 => (32, 36),         // Q8_1
+        10 => (256, 84),       // Q2_K
+        11 | 21 => (256, 110), // Q3_K, IQ3_S
+        12 => (256, 144),      // Q4_K
+        13 => (256, 176),      // Q5_K
+        14 => (256, 210),      // Q6_K
+        15 => (256, 292),      // Q8_K
+        16 | 35 => (256, 66),  // IQ2_XXS, TQ2_0
+        17 => (256, 74),       // IQ2_XS
+        18 => (256, 98),       // IQ3_XXS
+        19 => (256, 50),       // IQ1_S
+        22 => (256, 82),       // IQ2_S
+        23 => (256, 136),      // IQ4_XS
+        24 => (1, 1),          // I8
+        27 | 28 => (1, 8),     // I64, F64
+        29 => (256, 56),       // IQ1_M
+        34 => (256, 54),       // TQ1_0
+        39 => (32, 17),        // MXFP4
+        40 => (64, 36),        // NVFP4
+        41 => (128, 18),       // Q1_0
+        42 => (64, 18),        // Q2_0
         _ => return None,
     })
 }
@@ -394,9 +392,11 @@ impl<R: Read> Input<R> {
         }
         match scalar_bytes(element_type) {
             Some(bytes) => self.skip(bytes * length),
-            None => {
-                Err(self.value(format!("the element type of {key}"), element_type.into(), "not a scalar or string".into()))
-            }
+            None => Err(self.value(
+                format!("the element type of {key}"),
+                element_type.into(),
+                "not a scalar or string".into(),
+            )),
         }
     }
 }
@@ -407,7 +407,7 @@ mod tests {
 
     use super::*;
 
-    /// A small, valid file: two entries of interest, an array, one tensor of 64 Q4_0 values.
+    /// A small, valid file: two entries of interest, an array, one tensor of 64 `Q4_0` values.
     fn tiny() -> Vec<u8> {
         let mut file = Vec::new();
         file.extend(b"GGUF");

@@ -37,7 +37,10 @@ impl GrammarState {
     /// Reads the grammar; one that cannot be parsed is an error naming it.
     pub(crate) fn new(weights: &Weights, grammar: &Grammar) -> Result<Self, ModelError> {
         let failed = |reason: String| {
-            engine_error(format!("could not use the grammar of the {} prompt; check its GBNF text", grammar.name), reason)
+            engine_error(
+                format!("could not use the grammar of the {} prompt; check its GBNF text", grammar.name),
+                reason,
+            )
         };
         check(&grammar.gbnf).map_err(&failed)?;
         let sampler = LlamaSampler::grammar(weights.model(), &grammar.gbnf, "root")

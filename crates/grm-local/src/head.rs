@@ -10,7 +10,7 @@ use safetensors::{Dtype, SafeTensors};
 
 use crate::{TextForm, models::is_sha256};
 
-/// A head for SmolLM2-135M-Instruct Q4_1 that comes with this crate; its card stands beside the file.
+/// A head for SmolLM2-135M-Instruct (`Q4_1`) that comes with this crate; its card stands beside the file.
 pub const BUILTIN_HEAD: &[u8] = include_bytes!("../../../models/disrm-smollm2-135m/head.safetensors");
 
 /// The version of the file's form.
@@ -56,15 +56,15 @@ impl Head {
         let (_, metadata) = SafeTensors::read_metadata(bytes)?;
         let facts = metadata.metadata().clone().unwrap_or_default();
         let fact = |key: &str| facts.get(key).cloned().unwrap_or_default();
-        expect("version", fact("version"), VERSION)?;
-        expect("format", fact("format"), "grm-reward-head")?;
+        expect("version", &fact("version"), VERSION)?;
+        expect("format", &fact("format"), "grm-reward-head")?;
         let base_sha256 = fact("base_sha256");
         if !is_sha256(&base_sha256) {
-            return Err(wrong("base_sha256", base_sha256, "a lower-case SHA-256"));
+            return Err(wrong("base_sha256", &base_sha256, "a lower-case SHA-256"));
         }
         let form = TextForm::from_name(&fact("text_form"));
         let known = TextForm::ALL.map(TextForm::name).join(" or ");
-        let form = form.ok_or_else(|| wrong("text_form", fact("text_form"), &known))?;
+        let form = form.ok_or_else(|| wrong("text_form", &fact("text_form"), &known))?;
         let weights = read_weights(bytes)?;
         Ok(Self { name: fact("name"), base: fact("base"), base_sha256, form, weights })
     }
@@ -108,23 +108,23 @@ fn read_weights(bytes: &[u8]) -> Result<Vec<f32>, HeadError> {
     let tensors = SafeTensors::deserialize(bytes)?;
     let tensor = tensors.tensor(WEIGHT)?;
     let &[1, width] = tensor.shape() else {
-        return Err(wrong("shape", format!("{:?}", tensor.shape()), "[1, width]"));
+        return Err(wrong("shape", &format!("{:?}", tensor.shape()), "[1, width]"));
     };
     if tensor.dtype() != Dtype::F32 || width == 0 {
-        return Err(wrong("type", format!("{:?} of width {width}", tensor.dtype()), "F32 of width 1 or more"));
+        return Err(wrong("type", &format!("{:?} of width {width}", tensor.dtype()), "F32 of width 1 or more"));
     }
     let values = tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect::<Vec<_>>();
     match values.iter().find(|value| !value.is_finite()) {
-        Some(value) => Err(wrong("weight", value.to_string(), "a finite number")),
+        Some(value) => Err(wrong("weight", &value.to_string(), "a finite number")),
         None => Ok(values),
     }
 }
 
-fn expect(what: &'static str, found: String, expected: &str) -> Result<(), HeadError> {
+fn expect(what: &'static str, found: &str, expected: &str) -> Result<(), HeadError> {
     if found == expected { Ok(()) } else { Err(wrong(what, found, expected)) }
 }
 
-fn wrong(what: &'static str, found: String, expected: &str) -> HeadError {
+fn wrong(what: &'static str, found: &str, expected: &str) -> HeadError {
     HeadError::Value { what, found: format!("{found:?}"), expected: expected.to_owned() }
 }
 
@@ -166,7 +166,9 @@ mod tests {
     fn heads_that_cannot_be_right_are_refused() {
         let not_finite = Head { weights: vec![f32::NAN], ..head() };
         let no_base = Head { base_sha256: "x".into(), ..head() };
-        for (bytes, word) in [(not_finite.to_bytes(), "finite"), (no_base.to_bytes(), "SHA-256"), (b"junk".to_vec(), "safetensors")] {
+        for (bytes, word) in
+            [(not_finite.to_bytes(), "finite"), (no_base.to_bytes(), "SHA-256"), (b"junk".to_vec(), "safetensors")]
+        {
             let message = Head::read(&bytes).expect_err("refused").to_string();
             assert!(message.contains(word) && message.contains("grm train bt --frozen"), "{message}");
         }

@@ -95,9 +95,10 @@ impl HiddenStates {
     /// Loads a model for this use alone.
     pub fn load(config: EngineConfig) -> Result<Self, ModelError> {
         let adapter = crate::engine::one_adapter(&config)?;
-        let (weights, adapter) = Weights::load(config.model.clone(), config.gpu_layers, adapter)?;
+        let lane_config = LaneConfig::of(&config, true);
+        let (weights, adapter) = Weights::load(config.model, config.gpu_layers, adapter)?;
         let identity = adapter.as_ref().map(|adapter| adapter.identity.clone()).unwrap_or_default();
-        let lane = Lane::start(&weights, adapter, LaneConfig::of(&config, true))?;
+        let lane = Lane::start(&weights, adapter, lane_config)?;
         Ok(Self { weights, lane, adapter: identity })
     }
 

@@ -80,8 +80,7 @@ impl HubFile {
     }
 
     fn command(&self) -> String {
-        let revision =
-            if self.revision == "main" { String::new() } else { format!(" --revision {}", self.revision) };
+        let revision = if self.revision == "main" { String::new() } else { format!(" --revision {}", self.revision) };
         format!("hf download {} {}{revision}", self.repository, self.file)
     }
 }
@@ -205,10 +204,8 @@ fn download(file: &HubFile, cache: &HubCache, fetcher: &dyn Fetcher) -> Result<P
     let partial = blobs.join(format!("{}.incomplete", blake3::hash(file.file.as_bytes()).to_hex()));
     let fetched = fetch_into(file, cache, fetcher, &partial)?;
 
-    let found = file_sha256(&partial).map_err(|error| HubError::Io {
-        path: partial.clone(),
-        source: io::Error::other(error),
-    })?;
+    let found = file_sha256(&partial)
+        .map_err(|error| HubError::Io { path: partial.clone(), source: io::Error::other(error) })?;
     let _ = fs::remove_file(with_suffix(&partial, ".sha256"));
     if let Some(expected) = fetched.etag.filter(|etag| is_sha256(etag) && *etag != found) {
         let _ = fs::remove_file(&partial);
@@ -219,12 +216,7 @@ fn download(file: &HubFile, cache: &HubCache, fetcher: &dyn Fetcher) -> Result<P
     place(file, &folder, &blob, fetched.commit.as_deref().unwrap_or(&file.revision))
 }
 
-fn fetch_into(
-    file: &HubFile,
-    cache: &HubCache,
-    fetcher: &dyn Fetcher,
-    partial: &Path,
-) -> Result<Fetched, HubError> {
+fn fetch_into(file: &HubFile, cache: &HubCache, fetcher: &dyn Fetcher, partial: &Path) -> Result<Fetched, HubError> {
     let request = FetchRequest {
         path: format!("/{}/resolve/{}/{}", file.repository, file.revision, file.file),
         endpoint: cache.endpoint.clone(),
@@ -304,9 +296,12 @@ mod tests {
     #[test]
     fn references_are_taken_apart() {
         let file = HubFile::parse("org/repo/folder/model.Q4.gguf@v1.0").expect("valid");
-        assert_eq!((file.repository.as_str(), file.file.as_str(), file.revision.as_str()),
-            ("org/repo", "folder/model.Q4.gguf", "v1.0"));
-        for bad in ["", "org/repo", "org/repo/model.bin", "org/../model.gguf", "org/repo/../m.gguf", "a/b/c.gguf@../x"] {
+        assert_eq!(
+            (file.repository.as_str(), file.file.as_str(), file.revision.as_str()),
+            ("org/repo", "folder/model.Q4.gguf", "v1.0")
+        );
+        for bad in ["", "org/repo", "org/repo/model.bin", "org/../model.gguf", "org/repo/../m.gguf", "a/b/c.gguf@../x"]
+        {
             assert!(HubFile::parse(bad).is_err(), "{bad}");
         }
     }
@@ -340,7 +335,9 @@ mod tests {
     fn without_a_fetcher_the_command_is_given() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = HubFile::parse("org/repo/folder/model.gguf@v2").expect("valid");
-        for (cache, why) in [(online(folder.path()), "downloads are off"), (HubCache::at(folder.path().into()), "OFFLINE")] {
+        for (cache, why) in
+            [(online(folder.path()), "downloads are off"), (HubCache::at(folder.path().into()), "OFFLINE")]
+        {
             let message = locate(&file, &cache, None).expect_err("not cached").to_string();
             assert!(message.contains("hf download org/repo folder/model.gguf --revision v2"), "{message}");
             assert!(message.contains(why), "{message}");

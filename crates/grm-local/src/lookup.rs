@@ -54,14 +54,13 @@ impl Lookup {
             self.pause -= 1;
             return Vec::new();
         }
-        let Some(recent) = self.said.len().checked_sub(MATCH_TOKENS).filter(|&start| start >= self.prompt_tokens) else {
+        let Some(recent) = self.said.len().checked_sub(MATCH_TOKENS).filter(|&start| start >= self.prompt_tokens)
+        else {
             return Vec::new();
         };
         let (before, pattern) = self.said.split_at(recent);
         let place = before.windows(MATCH_TOKENS).rposition(|window| window == pattern);
-        place.map_or_else(Vec::new, |place| {
-            before[place + MATCH_TOKENS..].iter().copied().take(self.guesses).collect()
-        })
+        place.map_or_else(Vec::new, |place| before[place + MATCH_TOKENS..].iter().copied().take(self.guesses).collect())
     }
 }
 

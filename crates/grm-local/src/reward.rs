@@ -66,7 +66,11 @@ impl HeadReward {
             self.states.read(&request.prompt, &request.response, self.head.form).await?;
         if cut_tokens > 0 && self.cut_prompts.fetch_add(1, Ordering::Relaxed) == 0 {
             let pair = &*request.origin.pair;
-            tracing::warn!(pair, cut_tokens, "a prompt is longer than the reward model reads; its beginning is left out");
+            tracing::warn!(
+                pair,
+                cut_tokens,
+                "a prompt is longer than the reward model reads; its beginning is left out"
+            );
         }
         let score = RewardScore::new(self.head.score(&values), self.scorer);
         score.map_err(|_| ModelError::NonFinite { place: self.identity.name.clone() })

@@ -75,7 +75,7 @@ pub(crate) fn log_probabilities<const N: usize>(logits: &[f32], tokens: [usize; 
     tokens.map(|token| (f64::from(logits[token]) - log_total) as f32)
 }
 
-/// A number in [0, 1) that depends on the seed and the place alone (SplitMix64 over both).
+/// A number in [0, 1) that depends on the seed and the place alone (`SplitMix64` over both).
 fn uniform(seed: u64, place: u64) -> f64 {
     let mixed = split_mix(split_mix(seed).wrapping_add(place.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit a double exactly")]

@@ -87,7 +87,10 @@ enum Stage {
     Prefix(SequenceId),
     Prompt(SequenceId),
     /// Generates; the last drawn token, and guesses of what follows it.
-    Reply { sequence: SequenceId, next: Vec<Token> },
+    Reply {
+        sequence: SequenceId,
+        next: Vec<Token>,
+    },
 }
 
 #[derive(Debug)]
@@ -359,7 +362,9 @@ impl Scheduler {
             return None;
         }
         let shared = &job.prompt[..job.shared];
-        self.live().find(|(_, entry)| entry.owner == Owner::Resident && entry.tokens.starts_with(shared)).map(|(id, _)| id)
+        self.live()
+            .find(|(_, entry)| entry.owner == Owner::Resident && entry.tokens.starts_with(shared))
+            .map(|(id, _)| id)
     }
 
     /// The sequence whose computed tokens agree longest with the prompt's start.

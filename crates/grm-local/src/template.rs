@@ -72,7 +72,10 @@ impl ChatTemplate {
             Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
         });
         environment.add_template_owned("chat", source.unwrap_or(CHATML).to_owned()).map_err(|error| {
-            ModelError::Engine { context: format!("could not compile the chat template of {model}"), source: error.into() }
+            ModelError::Engine {
+                context: format!("could not compile the chat template of {model}"),
+                source: error.into(),
+            }
         })?;
         Ok(Self { model: model.to_owned(), environment, bos, eos })
     }
@@ -127,7 +130,10 @@ impl ChatTemplate {
     }
 
     fn failed(&self, error: minijinja::Error) -> ModelError {
-        ModelError::Engine { context: format!("could not render the chat template of {}", self.model), source: error.into() }
+        ModelError::Engine {
+            context: format!("could not render the chat template of {}", self.model),
+            source: error.into(),
+        }
     }
 }
 

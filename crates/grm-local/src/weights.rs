@@ -188,9 +188,8 @@ fn load_adapter(model: &mut LlamaModel, path: &Path, scale: f32) -> Result<Adapt
 
 /// Hash and scale of an adapter file.
 pub(crate) fn adapter_identity(path: &Path, scale: f32) -> Result<String, ModelError> {
-    let sha256 = file_sha256(path).map_err(|error| {
-        engine_error(format!("could not read the adapter {}", path.display()), error)
-    })?;
+    let sha256 = file_sha256(path)
+        .map_err(|error| engine_error(format!("could not read the adapter {}", path.display()), error))?;
     Ok(format!("{sha256}*{scale}"))
 }
 

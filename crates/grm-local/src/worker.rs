@@ -220,9 +220,7 @@ impl<'model> Worker<'model> {
             for (index, &token) in run.tokens.iter().enumerate() {
                 let position = i32::try_from(run.start + index).expect("a cache has fewer than 2^31 cells");
                 let output = self.embeddings || run.reader.is_some_and(|reader| index >= reader.first_output);
-                self.batch
-                    .add(LlamaToken(token), position, &sequence, output)
-                    .map_err(|error| error.to_string())?;
+                self.batch.add(LlamaToken(token), position, &sequence, output).map_err(|error| error.to_string())?;
             }
         }
         self.context.decode(&mut self.batch).map_err(|error| error.to_string())?;
@@ -239,20 +237,15 @@ impl<'model> Worker<'model> {
             let Some(at) = self.callers.iter().position(|(id, _)| *id == reader.job) else { continue };
             let complete = reader.first_output < run.tokens.len();
             let done = match &mut self.callers[at].1 {
-                Caller::Hidden(reading, _) => {
-                    match read_hidden(&self.context, reading, run, first_row) {
-                        Ok(Some(last)) if complete => Some(Ok(Answer::Hidden(reading.answer(last)))),
-                        Ok(_) => None,
-                        Err(error) => Some(Err(error)),
-                    }
-                }
+                Caller::Hidden(reading, _) => match read_hidden(&self.context, reading, run, first_row) {
+                    Ok(Some(last)) if complete => Some(Ok(Answer::Hidden(reading.answer(last)))),
+                    Ok(_) => None,
+                    Err(error) => Some(Err(error)),
+                },
                 Caller::Reply(..) if !complete => None,
                 Caller::Reply(replying, _) => {
-                    let mut step = Step {
-                        weights: &self.weights,
-                        context: &self.context,
-                        scheduler: &mut self.scheduler,
-                    };
+                    let mut step =
+                        Step { weights: &self.weights, context: &self.context, scheduler: &mut self.scheduler };
                     step.reply(reader.job, replying, run, first_row + reader.first_output).transpose()
                 }
             };
@@ -305,7 +298,13 @@ struct Step<'a, 'model> {
 impl Step<'_, '_> {
     /// Draws at the first output of the run and, as long as guesses were right, at those after it. Returns the reply
     /// when it is finished.
-    fn reply(&mut self, id: JobId, replying: &mut Replying, run: &Run, row: usize) -> Result<Option<Answer>, ModelError> {
+    fn reply(
+        &mut self,
+        id: JobId,
+        replying: &mut Replying,
+        run: &Run,
+        row: usize,
+    ) -> Result<Option<Answer>, ModelError> {
         let first_output = run.reader.map_or(0, |reader| reader.first_output);
         let guesses = &run.tokens[first_output + 1..];
         let mut right = 0;
@@ -421,7 +420,11 @@ impl Reading {
     }
 
     fn answer(&self, last: Vec<f32>) -> Hidden {
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a mean of f32 states is an f32")]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            reason = "a mean of f32 states is an f32"
+        )]
         let mean = self.sum.iter().map(|sum| (sum / self.count as f64) as f32).collect();
         Hidden { last, mean }
     }

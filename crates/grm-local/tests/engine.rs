@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use futures::{future::join_all, poll};
 use grm_core::{
-    CallOrigin, ChatModel, ChatRequest, Finish, Grammar, Message, ModelError, Prompt, Response, Role, Sampling, Span, Step,
+    CallOrigin, ChatModel, ChatRequest, Finish, Grammar, Message, ModelError, Prompt, Response, Role, Sampling, Span,
+    Step,
 };
 use grm_local::{Engine, EngineConfig, HiddenStates, Places, TextForm, resolve};
 
@@ -61,7 +62,18 @@ fn request(criterion: &str, shared_spans: usize) -> ChatRequest {
 }
 
 const CRITERIA: [&str; 12] = [
-    "accuracy", "clarity", "depth", "tone", "usefulness", "length", "honesty", "detail", "order", "care", "safety", "style",
+    "accuracy",
+    "clarity",
+    "depth",
+    "tone",
+    "usefulness",
+    "length",
+    "honesty",
+    "detail",
+    "order",
+    "care",
+    "safety",
+    "style",
 ];
 
 #[tokio::test]
@@ -86,7 +98,10 @@ async fn sharing_a_prefix_saves_work_and_changes_no_reply() {
     let stats = shared.stats().await.expect("stats");
     let asked: u64 = together.iter().flatten().map(|reply| reply.usage.prompt_tokens).sum();
     let cached: u64 = together.iter().flatten().map(|reply| reply.usage.cached_tokens).sum();
-    assert_eq!((stats.prompt_tokens_computed + stats.prompt_tokens_reused, stats.prompt_tokens_reused), (asked, cached));
+    assert_eq!(
+        (stats.prompt_tokens_computed + stats.prompt_tokens_reused, stats.prompt_tokens_reused),
+        (asked, cached)
+    );
     assert!(asked >= 4 * stats.prompt_tokens_computed, "{asked} asked, {stats:?}");
 }
 

@@ -155,7 +155,8 @@ fn check(pairs: Pairs, config: &FrozenConfig) -> Result<(), FrozenError> {
             return Err(FrozenError::NotFinite { pair, feature });
         }
     }
-    let lambdas_valid = !config.lambdas.is_empty() && config.lambdas.iter().all(|&lambda| lambda > 0.0 && lambda.is_finite());
+    let lambdas_valid =
+        !config.lambdas.is_empty() && config.lambdas.iter().all(|&lambda| lambda > 0.0 && lambda.is_finite());
     if !lambdas_valid {
         return Err(FrozenError::Setting { what: "every lambda", expected: "a number above 0" });
     }
@@ -233,7 +234,13 @@ fn evaluate(rows: &[Vec<f64>], members: &[usize], solution: &[f64]) -> (f64, f64
     for &pair in members {
         let margin = dot(&rows[pair], solution);
         loss += softplus(-margin);
-        right += if margin > 0.0 { 1.0 } else if margin < 0.0 { 0.0 } else { 0.5 };
+        right += if margin > 0.0 {
+            1.0
+        } else if margin < 0.0 {
+            0.0
+        } else {
+            0.5
+        };
     }
     let count = as_float(members.len());
     (loss / count, right / count)
@@ -246,7 +253,7 @@ struct Problem<'a> {
 }
 
 impl Problem<'_> {
-    /// L and its gradient: ∂L/∂v = 1/n Σ −σ(−v·d_i) d_i + λ v.
+    /// L and its gradient, `∂L/∂v = 1/n Σ −σ(−v·d_i) d_i + λ v`.
     fn loss_and_gradient(&self, point: &[f64]) -> (f64, Vec<f64>) {
         let mut loss = 0.0;
         let mut gradient = vec![0.0; point.len()];
@@ -441,7 +448,11 @@ mod tests {
                 problem.loss_and_gradient(&shifted).0
             };
             let slope = (at(1e-5) - at(-1e-5)) / 2e-5;
-            assert!((slope - gradient[feature]).abs() < 1e-8, "feature {feature}: {slope} against {}", gradient[feature]);
+            assert!(
+                (slope - gradient[feature]).abs() < 1e-8,
+                "feature {feature}: {slope} against {}",
+                gradient[feature]
+            );
         }
     }
 
@@ -460,13 +471,11 @@ mod tests {
         let shifted = |rows: &[Vec<f32>]| -> Vec<Vec<f32>> {
             rows.iter().map(|row| row.iter().map(|value| value + 4.0).collect()).collect()
         };
-        let moved = Table {
-            chosen: shifted(&table.chosen),
-            rejected: shifted(&table.rejected),
-            groups: table.groups.clone(),
-        };
+        let moved =
+            Table { chosen: shifted(&table.chosen), rejected: shifted(&table.rejected), groups: table.groups.clone() };
         let config = FrozenConfig { lambdas: vec![0.01], ..FrozenConfig::default() };
-        let (plain, moved) = (fit(table.pairs(), &config).expect("fitted"), fit(moved.pairs(), &config).expect("fitted"));
+        let (plain, moved) =
+            (fit(table.pairs(), &config).expect("fitted"), fit(moved.pairs(), &config).expect("fitted"));
         for (left, right) in plain.weights.iter().zip(&moved.weights) {
             assert!((left - right).abs() < 1e-4, "{left} and {right}");
         }
@@ -475,7 +484,8 @@ mod tests {
     #[test]
     fn features_on_other_scales_give_the_same_scores() {
         let table = planted(&[2.0, -1.0], 400);
-        let stretched = |rows: &[Vec<f32>]| -> Vec<Vec<f32>> { rows.iter().map(|row| vec![row[0] * 1024.0, row[1]]).collect() };
+        let stretched =
+            |rows: &[Vec<f32>]| -> Vec<Vec<f32>> { rows.iter().map(|row| vec![row[0] * 1024.0, row[1]]).collect() };
         let wide = Table {
             chosen: stretched(&table.chosen),
             rejected: stretched(&table.rejected),

@@ -300,7 +300,7 @@ pub(crate) fn resolve(name: &str) -> anyhow::Result<ResolvedModel> {
     Ok(grm_local::resolve(name, &Places::from_environment(), Some(&fetch))?)
 }
 
-/// The model hub, unless HF_ENDPOINT names another.
+/// The model hub, unless `HF_ENDPOINT` names another.
 const HUB: &str = "https://huggingface.co";
 
 /// True when a short-named model has been fetched.

@@ -49,6 +49,14 @@ pub(crate) struct InputFile {
     pub(crate) bytes: u64,
 }
 
+impl InputFile {
+    /// Name and content, so that a file that was edited is told from itself.
+    fn described(&self) -> String {
+        let hash: String = self.blake3.chars().take(8).collect();
+        format!("{} ({} bytes, blake3 {hash}…)", self.path.display(), self.bytes)
+    }
+}
+
 /// `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -243,7 +251,7 @@ fn refuse_other_settings(
         }
     }
     if manifest.input.blake3 != input.blake3 {
-        differences.push(format!("  - input {}\n  + input {}", manifest.input.path.display(), input.path.display()));
+        differences.push(format!("  - input {}\n  + input {}", manifest.input.described(), input.described()));
     }
     if manifest.verb != verb {
         differences.push(format!("  - verb {}\n  + verb {verb}", manifest.verb));

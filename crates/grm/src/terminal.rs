@@ -29,7 +29,7 @@ pub(crate) fn one_line(text: &str, width: usize) -> String {
     line.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// Whether stdout takes colours: a terminal, unless NO_COLOR; FORCE_COLOR overrides.
+/// Whether stdout takes colours: a terminal, unless `NO_COLOR`; `FORCE_COLOR` overrides.
 pub(crate) fn colours() -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value: std::ffi::OsString| !value.is_empty());
     set("FORCE_COLOR") || (std::io::stdout().is_terminal() && !set("NO_COLOR"))

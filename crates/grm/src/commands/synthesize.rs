@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::bail;
-use grm_core::{Comparison, DpoExample, ModelError, Preference, SftExample};
+use grm_core::{Choice, Comparison, DpoExample, ModelError, Preference, SftExample};
 use grm_data::{DpoRecord, JsonlWriter, Record, SftRecord};
 use grm_judge::{Pipeline, Route, Synthesised};
 
@@ -90,13 +90,13 @@ pub(crate) async fn synthesize_pairs(run: &Run, roles: &Roles) -> anyhow::Result
 async fn synthesize_one(pipeline: Arc<Pipeline>, record: Record) -> Result<Done<Examples>, ModelError> {
     let (comparison, label) = parts(record);
     let Some(label) = label else {
-        return Ok(failed(comparison, "unlabelled", "the record has no label, and synthesis learns from labels"));
+        return Ok(failed(comparison, None, "unlabelled", "the record has no label, and synthesis learns from labels"));
     };
     let preference = Preference { comparison, label };
     match pipeline.synthesise(&preference).await {
         Ok(synthesised) => Ok(done(preference, synthesised)),
         Err(error) if error.stops_the_run() => Err(error),
-        Err(error) => Ok(failed(preference.comparison, error.kind(), &error.to_string())),
+        Err(error) => Ok(failed(preference.comparison, Some(label), error.kind(), &error.to_string())),
     }
 }
 
@@ -108,9 +108,9 @@ fn done(preference: Preference, synthesised: Synthesised) -> Done<Examples> {
     Done { record, extra }
 }
 
-fn failed(comparison: Comparison, kind: &str, message: &str) -> Done<Examples> {
+fn failed(comparison: Comparison, label: Option<Choice>, kind: &str, message: &str) -> Done<Examples> {
     let failure = Failure { kind: kind.to_owned(), message: message.to_owned() };
-    let record = PairRecord { version: 1, comparison, label: None, outcome: PairOutcome::Failed(failure) };
+    let record = PairRecord { version: 1, comparison, label, outcome: PairOutcome::Failed(failure) };
     Done { record, extra: Examples { route: None, sft: None, dpo: None } }
 }
 

@@ -151,7 +151,8 @@ impl Bench {
     /// Runs `grm` with this on its standard input.
     pub(crate) fn grm_reading(&self, words: &str, input: &str) -> Finished {
         let mut command = self.command(words);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("grm starts");
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("grm starts");
         child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("grm reads its input");
         Finished::of(&child.wait_with_output().expect("grm ends"))
     }
@@ -175,7 +176,10 @@ impl Bench {
     /// The keys of all whole records in a run's journal.
     pub(crate) fn journaled(&self, run: &str) -> Vec<String> {
         let mut keys = Vec::new();
-        for entry in fs::read_dir(self.path(run).join("journal")).expect("a journal").map(|entry| entry.expect("an entry").path()) {
+        for entry in fs::read_dir(self.path(run).join("journal"))
+            .expect("a journal")
+            .map(|entry| entry.expect("an entry").path())
+        {
             if entry.extension() != Some(OsStr::new("jsonl")) {
                 continue;
             }
@@ -206,9 +210,11 @@ impl Bench {
         let port = self.server.url().rsplit(':').next().expect("a port").to_owned();
         let folder = self.folder.path().to_string_lossy().into_owned();
         let text = text.replace(&format!("127.0.0.1:{port}"), "127.0.0.1:PORT").replace(&folder, "FOLDER");
-        let lines = text.lines().map(|line| match line.split_once(" pairs in ").and_then(|(a, b)| Some((a, b.split_once(" s: ")?.1))) {
-            Some((pairs, rest)) => format!("{pairs} pairs in TIME s: {rest}"),
-            None => line.trim_end().to_owned(),
+        let lines = text.lines().map(|line| {
+            match line.split_once(" pairs in ").and_then(|(a, b)| Some((a, b.split_once(" s: ")?.1))) {
+                Some((pairs, rest)) => format!("{pairs} pairs in TIME s: {rest}"),
+                None => line.trim_end().to_owned(),
+            }
         });
         lines.collect::<Vec<_>>().join("\n")
     }

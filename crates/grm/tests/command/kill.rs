@@ -59,7 +59,11 @@ fn survive(verb: &str, pairs: usize, outputs: &[&str], seed: u64) -> Figures {
     let recorded = distinct(bench.journaled("killed"));
     bench.grm(&words).ok();
     let last = bench.asked().since(&before);
-    assert_eq!((last.requests(), last.most_of_one()), (unique - recorded, 1), "the last run asks what is missing, once");
+    assert_eq!(
+        (last.requests(), last.most_of_one()),
+        (unique - recorded, 1),
+        "the last run asks what is missing, once"
+    );
     assert_eq!(distinct(bench.journaled("killed")), unique);
     let killed = bench.asked().since(&whole);
     assert_eq!(killed.requests(), unique + lost_in_flight, "no call but those in flight was asked again");
@@ -120,7 +124,7 @@ fn distinct(mut keys: Vec<String>) -> u64 {
     all as u64
 }
 
-/// SplitMix64: the same moments every time.
+/// The `SplitMix64` sequence: the same moments every time.
 struct Random(u64);
 
 impl Random {

@@ -7,7 +7,8 @@ use crate::harness::Bench;
 
 /// The plan's calls by step equal the replies a run of the same words counts.
 fn agrees(words: &str) {
-    let bench = Bench::new();
+    // Every judgment is usable, in both orders too: what cannot be used is not refined.
+    let bench = Bench::with(MockConfig { accuracy: 1.0, ..MockConfig::default() });
     bench.pairs(5);
     let planned = bench.grm(&format!("{words} --dry-run --json")).ok().json();
     assert_eq!(bench.requests(), 0, "{words}");
@@ -47,9 +48,10 @@ fn a_plan_needs_no_server() {
 
 #[test]
 fn prices_make_costs_and_hours() {
-    let bench = Bench::with(MockConfig::default());
+    let bench = Bench::new();
     bench.pairs(5);
-    let dear = "[\"*\"]\ninput = 2.0\noutput = 8.0\nprompt_tokens_per_second = 1000.0\nreply_tokens_per_second = 100.0\n";
+    let dear =
+        "[\"*\"]\ninput = 2.0\noutput = 8.0\nprompt_tokens_per_second = 1000.0\nreply_tokens_per_second = 100.0\n";
     bench.write("prices.toml", dear);
     let plan = bench.grm("judge pairs.jsonl --dry-run --prices prices.toml --json").ok().json();
     let range = |name: &str| [0, 1].map(|end| plan[name][end].as_f64().expect("a number"));
@@ -66,5 +68,7 @@ fn prices_make_costs_and_hours() {
     bench.write("prices.toml", "[\"other-model\"]\ninput = 2.0\noutput = 8.0\n");
     bench.grm("judge pairs.jsonl --dry-run --prices prices.toml").fails(1, &["no table for", "none for \"*\""]);
     bench.write("prices.toml", "input = 2.0\n");
-    bench.grm("judge pairs.jsonl --dry-run --prices prices.toml").fails(1, &["prices prices.toml: expected tables such as"]);
+    bench
+        .grm("judge pairs.jsonl --dry-run --prices prices.toml")
+        .fails(1, &["prices prices.toml: expected tables such as"]);
 }
