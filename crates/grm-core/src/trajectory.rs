@@ -34,7 +34,6 @@ pub struct Trajectory {
 
 impl Trajectory {
     /// Applies Eq. 1, or says which earlier step leaves it without a value.
-    #[must_use]
     pub fn meta_of(
         judgment: &Outcome<Judgment>,
         originals: &[Outcome<RewardScore>; 2],

@@ -90,7 +90,7 @@ impl Asker<'_> {
         orders: &Orders,
         criteria: &[Criterion],
         index: usize,
-    ) -> Result<Outcome<Judgment>, ModelError> {
+    ) -> Result<Answer, ModelError> {
         let ask = async |context: &PairContext, place: Place| {
             let rendered = self.prompts.judgment(context, criteria);
             let max_tokens = self.settings.max_tokens.judgment;
@@ -108,7 +108,7 @@ impl Asker<'_> {
         &self,
         orders: &Orders,
         form: Form,
-    ) -> Result<(Outcome<Judgment>, ChatReply), ModelError> {
+    ) -> Result<(Answer, ChatReply), ModelError> {
         let ask = async |context: &PairContext, place: Place| {
             let rendered = self.prompts.direct(context, form);
             let max_tokens = if form == Form::Thinking { self.settings.max_tokens.direct } else { 16 };
@@ -230,6 +230,19 @@ fn characters(tokens: u32) -> usize {
     usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(3)
 }
 
+/// What all samples and orders of one question come to. The votes stay known when they decide nothing.
+pub(crate) struct Answer {
+    pub(crate) judgment: Outcome<Judgment>,
+    pub(crate) votes: Votes,
+}
+
+impl Answer {
+    /// No answer, because nothing could be asked.
+    pub(crate) fn none(reason: Invalid) -> Self {
+        Self { judgment: Err(reason), votes: Votes::default() }
+    }
+}
+
 /// One reply's opinion, turned back into the comparison's own order.
 struct Ballot {
     sample: u32,
@@ -260,8 +273,12 @@ impl Ballot {
 
 /// Majority over usable replies. A level vote is decided by the mean log-odds of the verdict tokens where every reply
 /// has them (over both orders the position's own pull cancels), and is undecided otherwise.
-fn aggregate(ballots: &[Ballot]) -> Outcome<Judgment> {
+fn aggregate(ballots: &[Ballot]) -> Answer {
     let votes = tally(ballots);
+    Answer { judgment: decide(ballots, votes), votes }
+}
+
+fn decide(ballots: &[Ballot], votes: Votes) -> Outcome<Judgment> {
     let logprobs = mean_logprobs(ballots);
     let preferred = match votes.majority() {
         Some(choice) => choice,
@@ -328,7 +345,7 @@ mod tests {
 
     #[test]
     fn a_swapped_reply_is_turned_back() {
-        let judgment = aggregate(&[ballot(0, true, Ok(First), Some(1.5))]).unwrap();
+        let judgment = aggregate(&[ballot(0, true, Ok(First), Some(1.5))]).judgment.unwrap();
         assert_eq!((judgment.preferred, judgment.scores), (Second, [3, 7]));
         assert_eq!(judgment.critiques[0], "of the one shown as B");
         assert_eq!(judgment.logprobs.unwrap().log_odds(), -1.5);
@@ -337,15 +354,15 @@ mod tests {
     #[test]
     fn a_judge_that_always_says_a_is_inconsistent_and_undecided() {
         let always_a = [ballot(0, false, Ok(First), None), ballot(0, true, Ok(First), None)];
-        assert_eq!(aggregate(&always_a), Err(Invalid::Undecided));
-        let votes = tally(&always_a);
+        assert_eq!(aggregate(&always_a).judgment, Err(Invalid::Undecided));
+        let votes = aggregate(&always_a).votes;
         assert_eq!((votes.both_orders, votes.consistent), (1, 0));
     }
 
     #[test]
     fn verdict_tokens_break_a_level_vote_with_the_position_cancelled() {
         let leans_first = [ballot(0, false, Ok(First), Some(3.0)), ballot(0, true, Ok(First), Some(2.0))];
-        let judgment = aggregate(&leans_first).unwrap();
+        let judgment = aggregate(&leans_first).judgment.unwrap();
         assert_eq!(judgment.preferred, First);
         assert_eq!(judgment.logprobs.unwrap().log_odds(), 0.5);
     }
@@ -358,9 +375,9 @@ mod tests {
             ballot(2, false, Ok(Second), None),
             ballot(3, false, Ok(First), None),
         ];
-        let judgment = aggregate(&all).unwrap();
+        let judgment = aggregate(&all).judgment.unwrap();
         assert_eq!(judgment.preferred, Second);
         assert_eq!((judgment.votes.first, judgment.votes.second, judgment.votes.invalid), (1, 2, 1));
-        assert_eq!(aggregate(&all[1..2]), Err(Invalid::Truncated));
+        assert_eq!(aggregate(&all[1..2]).judgment, Err(Invalid::Truncated));
     }
 }

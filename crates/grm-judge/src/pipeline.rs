@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Explore, JudgeSettings, Prompts, Tally, VerdictRule,
-    asking::{Asker, Draft, Orders, Roles, judgment_grammar},
+    asking::{Answer, Asker, Draft, Orders, Roles, judgment_grammar},
     ranking, verdict,
 };
 
@@ -90,11 +90,11 @@ impl Pipeline {
 
     async fn judge_directly(&self, asker: Asker<'_>, orders: &Orders) -> Result<JudgedPair, ModelError> {
         let form = if self.settings.thinking == Some(false) { Form::NonThinking } else { Form::Thinking };
-        let (judgment, _) = asker.direct(orders, form).await?;
+        let (answer, _) = asker.direct(orders, form).await?;
         Ok(JudgedPair {
             originals: [Err(Invalid::Upstream), Err(Invalid::Upstream)],
             trajectories: Vec::new(),
-            verdict: verdict::of_judgment(&judgment, VerdictRule::Direct),
+            verdict: verdict::of_answer(&answer, VerdictRule::Direct),
             tally: into_tally(asker),
         })
     }
@@ -200,7 +200,7 @@ impl<'a> Pair<'a> {
         originals: [Outcome<RewardScore>; 2],
     ) -> Result<Trajectory, ModelError> {
         let criterion = std::slice::from_ref(&proposed.criterion);
-        let judgment = self.asker.judgment(Step::Judgment, self.orders, criterion, proposed.index).await?;
+        let judgment = self.asker.judgment(Step::Judgment, self.orders, criterion, proposed.index).await?.judgment;
         let refinements = self.refine_both(&judgment, proposed.index).await?;
         let meta = Trajectory::meta_of(&judgment, &originals, &refinements);
         Ok(Trajectory {
@@ -235,14 +235,14 @@ impl<'a> Pair<'a> {
         if let Some(verdict) = verdict::of_trajectories(ranked, self.settings.rule, top) {
             return Ok(verdict);
         }
-        Ok(verdict::of_judgment(&self.combine(ranked).await?, VerdictRule::Combined))
+        Ok(verdict::of_answer(&self.combine(ranked).await?, VerdictRule::Combined))
     }
 
     /// One judgment under the best m criteria together.
-    pub(crate) async fn combine(&self, ranked: &[Trajectory]) -> Result<Outcome<Judgment>, ModelError> {
+    pub(crate) async fn combine(&self, ranked: &[Trajectory]) -> Result<Answer, ModelError> {
         let best = best_criteria(ranked, self.settings.combined_criteria);
         if best.is_empty() {
-            return Ok(Err(Invalid::NoCriteria));
+            return Ok(Answer::none(Invalid::NoCriteria));
         }
         self.asker.judgment(Step::Combined, self.orders, &best, 0).await
     }

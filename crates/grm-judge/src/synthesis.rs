@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     JudgedPair, Pipeline, Rejected, Tally, VerdictRule,
-    asking::Orders,
+    asking::{Answer, Orders},
     direct,
     pipeline::{Pair, Proposed, best_criteria, into_tally},
     ranking, verdict,
@@ -74,11 +74,11 @@ impl Pair<'_> {
     async fn synthesise(&self, examples: &Examples<'_>) -> Result<Synthesised, ModelError> {
         let first = self.exploit().await?;
         let criteria: Vec<Criterion> = first.iter().map(|proposed| proposed.criterion.clone()).collect();
-        let judgment = self.judge_together(&criteria).await?;
-        if let Some(sft) = examples.sft(&criteria, &judgment) {
-            return Ok(Synthesised { route: Route::Easy, sft: Some(sft), dpo: None, judged: easy(&judgment) });
+        let answer = self.judge_together(&criteria).await?;
+        if let Some(sft) = examples.sft(&criteria, &answer.judgment) {
+            return Ok(Synthesised { route: Route::Easy, sft: Some(sft), dpo: None, judged: easy(&answer) });
         }
-        let wrong_first = judgment.ok().map(|judgment| direct::render(&criteria, &judgment));
+        let wrong_first = answer.judgment.ok().map(|judgment| direct::render(&criteria, &judgment));
         let (judged, sft) = self.expand(first, examples).await?;
         let Some(sft) = sft else {
             return Ok(Synthesised { route: Route::Dropped, sft: None, dpo: None, judged });
@@ -92,9 +92,9 @@ impl Pair<'_> {
     }
 
     /// One judgment under the first k criteria together.
-    async fn judge_together(&self, criteria: &[Criterion]) -> Result<Outcome<Judgment>, ModelError> {
+    async fn judge_together(&self, criteria: &[Criterion]) -> Result<Answer, ModelError> {
         if criteria.is_empty() {
-            return Ok(Err(Invalid::NoCriteria));
+            return Ok(Answer::none(Invalid::NoCriteria));
         }
         self.asker.judgment(Step::Combined, self.orders, criteria, FIRST_K).await
     }
@@ -112,15 +112,15 @@ impl Pair<'_> {
         ranking::rank(&mut trajectories);
         let combined = self.combine(&trajectories).await?;
         let best = best_criteria(&trajectories, self.settings.combined_criteria);
-        let sft = examples.sft(&best, &combined);
-        let verdict = verdict::of_judgment(&combined, VerdictRule::Combined);
+        let sft = examples.sft(&best, &combined.judgment);
+        let verdict = verdict::of_answer(&combined, VerdictRule::Combined);
         Ok((JudgedPair { originals, trajectories, verdict, tally: Tally::default() }, sft))
     }
 
     /// What the GenRM itself says to the direct prompt, if it is well formed and wrong.
     async fn own_answer(&self, label: Choice) -> Result<(Route, Option<String>), ModelError> {
-        let (judgment, reply) = self.asker.direct(self.orders, Form::Thinking).await?;
-        Ok(match judgment {
+        let (answer, reply) = self.asker.direct(self.orders, Form::Thinking).await?;
+        Ok(match answer.judgment {
             Ok(judgment) if judgment.preferred != label => (Route::Improved, Some(reply.text)),
             Ok(_) => (Route::ImprovedAndDirectRight, None),
             Err(_) => (Route::ImprovedAndDirectInvalid, None),
@@ -155,11 +155,11 @@ impl Examples<'_> {
 }
 
 /// An easy pair ends with the judgment under the first k criteria: nothing was refined or scored.
-fn easy(judgment: &Outcome<Judgment>) -> JudgedPair {
+fn easy(answer: &Answer) -> JudgedPair {
     JudgedPair {
         originals: [Err(Invalid::Upstream), Err(Invalid::Upstream)],
         trajectories: Vec::new(),
-        verdict: verdict::of_judgment(judgment, VerdictRule::Combined),
+        verdict: verdict::of_answer(answer, VerdictRule::Combined),
         tally: Tally::default(),
     }
 }

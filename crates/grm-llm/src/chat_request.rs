@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 
 use crate::{control_tokens::defuse, dialect::Dialect};
 
-/// vLLM's and OpenAI's most.
-const TOP_LOGPROBS: u8 = 20;
+/// Enough to hold both verdict letters wherever the verdict is in doubt. Servers send this many for every token of the
+/// reply, so more would cost more to read than all the rest of a call.
+const TOP_LOGPROBS: u8 = 5;
 
 #[derive(Serialize)]
 struct Body<'a> {

@@ -2,19 +2,19 @@
 
 mod vote;
 
-use grm_core::{Decision, Invalid, Judgment, Outcome, Trajectory, Verdict, Votes};
+use grm_core::{Decision, Invalid, Judgment, Trajectory, Verdict};
 pub use vote::{Weights, vote};
 
-use crate::VerdictRule;
+use crate::{VerdictRule, asking::Answer};
 
-/// The verdict of one judgment made for the purpose: the combined rule and the direct one.
-pub(crate) fn of_judgment(judgment: &Outcome<Judgment>, rule: VerdictRule) -> Verdict {
-    let (decision, confidence, votes) = match judgment {
-        Ok(judgment) => (Decision::Prefer(judgment.preferred), confidence(judgment), judgment.votes),
-        Err(Invalid::Undecided) => (Decision::Tie, Some(0.5), Votes::default()),
-        Err(reason) => (Decision::Invalid(*reason), None, Votes::default()),
+/// The verdict of one question asked for the purpose: the combined rule and the direct one.
+pub(crate) fn of_answer(answer: &Answer, rule: VerdictRule) -> Verdict {
+    let (decision, confidence) = match &answer.judgment {
+        Ok(judgment) => (Decision::Prefer(judgment.preferred), confidence(judgment)),
+        Err(Invalid::Undecided) => (Decision::Tie, Some(0.5)),
+        Err(reason) => (Decision::Invalid(*reason), None),
     };
-    Verdict { decision, confidence, rule: rule.as_str().to_owned(), votes }
+    Verdict { decision, confidence, rule: rule.as_str().to_owned(), votes: answer.votes }
 }
 
 /// The verdict by a rule that needs no further call; `None` for the rules that do.
