@@ -225,9 +225,9 @@ pub(crate) fn judgment_grammar(settings: &JudgeSettings) -> Grammar {
     judgment::grammar(characters(settings.max_tokens.judgment.saturating_sub(40) / 2))
 }
 
-/// Characters that a small model's tokenizer fits into `tokens`, on the safe side: three a token.
+/// Characters that fit into `tokens` even of a text full of figures and signs: two a token.
 fn characters(tokens: u32) -> usize {
-    usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(3)
+    usize::try_from(tokens).unwrap_or(usize::MAX).saturating_mul(2)
 }
 
 /// What all samples and orders of one question come to. The votes stay known when they decide nothing.

@@ -109,7 +109,7 @@ impl RemoteReward {
         for request in squash::requests() {
             scores.push(wire.score(&request).await?);
         }
-        let (scorer, squash_check) = (scorer_id(&identity), squash::judge(&scores, kind));
+        let (scorer, squash_check) = (ScorerId::of(&identity), squash::judge(&scores, kind));
         Ok(Self { identity, scorer, squash_check, wire })
     }
 
@@ -178,17 +178,6 @@ impl Wire {
 fn names_non_finite(reply: &[u8]) -> bool {
     let text = String::from_utf8_lossy(reply);
     ["NaN", "Infinity"].iter().any(|name| text.contains(name))
-}
-
-/// The first four bytes of a hash of the identity: scores of two models never share an id by accident.
-fn scorer_id(identity: &ModelIdentity) -> ScorerId {
-    let mut hasher = blake3::Hasher::new();
-    for part in [&identity.name, &identity.revision, &identity.adapter] {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part.as_bytes());
-    }
-    let bytes = hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default();
-    ScorerId(u32::from_le_bytes(bytes))
 }
 
 /// Finds out the kind of server and the model it scores with. Route and template change scores, so they are part of

@@ -37,7 +37,7 @@ impl HeadReward {
             return Err(refuse(format!("it has {} weights for {features} features", head.weights.len())));
         }
         let identity = Self::identity_of(&head, states.adapter());
-        let scorer = scorer_id(&identity);
+        let scorer = ScorerId::of(&identity);
         Ok(Self { states, head, identity, scorer, cut_prompts: AtomicU64::new(0) })
     }
 
@@ -84,34 +84,5 @@ impl RewardModel for HeadReward {
 
     fn score(&self, request: RewardRequest) -> BoxFuture<'_, Result<RewardScore, ModelError>> {
         Box::pin(self.score_one(request))
-    }
-}
-
-/// A number for a scorer: the same for the same base, adapter and head, on every machine.
-fn scorer_id(identity: &ModelIdentity) -> ScorerId {
-    let mut hasher = blake3::Hasher::new();
-    for part in [&identity.name, &identity.revision, &identity.adapter] {
-        hasher.update(&(part.len() as u64).to_le_bytes());
-        hasher.update(part.as_bytes());
-    }
-    let hash = hasher.finalize();
-    let first: [u8; 4] = hash.as_bytes()[..4].try_into().expect("a hash has 32 bytes");
-    ScorerId(u32::from_le_bytes(first))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scorers_differ_when_any_part_of_their_identity_does() {
-        let identity = |name: &str, adapter: &str| ModelIdentity {
-            name: name.into(),
-            revision: "r".into(),
-            adapter: adapter.into(),
-        };
-        assert_eq!(scorer_id(&identity("a", "b")), scorer_id(&identity("a", "b")));
-        assert_ne!(scorer_id(&identity("a", "b")), scorer_id(&identity("a", "c")));
-        assert_ne!(scorer_id(&identity("ab", "")), scorer_id(&identity("a", "b")));
     }
 }

@@ -35,8 +35,6 @@ pub(crate) struct Roles {
     pub(crate) pairs_expected: Option<u64>,
 }
 
-/// The reward head this program comes with, and the base model it was fitted on.
-const BUILTIN_HEAD: &[u8] = include_bytes!("../../../models/disrm-smollm2-135m/head.safetensors");
 /// Short name of the built-in head's base model.
 pub(crate) const BUILTIN_HEAD_BASE: &str = "smollm2-135m";
 
@@ -245,7 +243,7 @@ fn engine_config(recipe: &Recipe, model: ResolvedModel, adapter: Option<&Path>) 
 
 fn head_bytes(name: &str) -> anyhow::Result<Vec<u8>> {
     if name == "builtin" {
-        return Ok(BUILTIN_HEAD.to_vec());
+        return Ok(grm_local::BUILTIN_HEAD.to_vec());
     }
     let path = PathBuf::from(name);
     let length = std::fs::metadata(&path)

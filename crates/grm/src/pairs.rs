@@ -22,6 +22,9 @@ use crate::{
 /// Records that could not be used, by problem; filled while reading.
 type Skipped = Arc<Mutex<BTreeMap<String, u64>>>;
 
+/// Records left out that are reported one by one; the rest are only counted.
+const SKIPPED_SHOWN: u64 = 5;
+
 /// One pair's results on their way to disk.
 pub(crate) struct Done<Extra> {
     pub(crate) record: PairRecord,
@@ -97,9 +100,11 @@ fn read(run: &Run, skipped: &Skipped) -> anyhow::Result<impl Iterator<Item = any
     let skipped = skipped.clone();
     Ok(records.filter_map(move |record| match record {
         Err(error) if error.is_skippable() => {
-            tracing::warn!("{error}; the record is left out");
-            let problem = problem_of(&error);
-            *skipped.lock().unwrap_or_else(PoisonError::into_inner).entry(problem).or_default() += 1;
+            let mut skipped = skipped.lock().unwrap_or_else(PoisonError::into_inner);
+            if skipped.values().sum::<u64>() < SKIPPED_SHOWN {
+                tracing::warn!("{error}; the record is left out");
+            }
+            *skipped.entry(problem_of(&error)).or_default() += 1;
             None
         }
         other => Some(other.map_err(anyhow::Error::new)),

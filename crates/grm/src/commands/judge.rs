@@ -120,8 +120,8 @@ pub(crate) fn summary(run: &Run, metrics: &Metrics, seconds: f64) -> String {
     use std::fmt::Write as _;
     let calls = run.journal.stats();
     let mut text = format!(
-        "\n{} pairs in {seconds:.1} s: {} decided, {} tied, {} invalid, {} failed; {} model calls, {} replayed\n",
-        metrics.pairs, metrics.decided, metrics.ties, metrics.invalid_verdicts(), metrics.failed_pairs(), calls.appended, calls.replayed
+        "\n{} in {seconds:.1} s: {} decided, {} tied, {} invalid, {} failed; {} model calls, {} answered by the journal\n",
+        pairs(metrics.pairs), metrics.decided, metrics.ties, metrics.invalid_verdicts(), metrics.failed_pairs(), calls.appended, calls.replayed
     );
     for (problem, count) in &metrics.skipped {
         let _ = writeln!(text, "left out: {count} × {problem}");
@@ -147,6 +147,11 @@ pub(crate) fn summary(run: &Run, metrics: &Metrics, seconds: f64) -> String {
     }
     let _ = writeln!(text, "run folder: {0}   page: {0}/report.html", run.folder.display());
     text
+}
+
+/// "1 pair", "12 pairs".
+pub(crate) fn pairs(count: u64) -> String {
+    format!("{count} pair{}", if count == 1 { "" } else { "s" })
 }
 
 /// One pair from flags, or records from stdin, as JSONL bytes.

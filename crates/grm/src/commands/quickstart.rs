@@ -65,11 +65,11 @@ pub(crate) async fn run(flags: cli::Quickstart) -> anyhow::Result<Exit> {
 fn defaults() -> Recipe {
     let mut recipe = Recipe::default();
     let judge = &mut recipe.judge;
-    (judge.initial_criteria, judge.expanded_criteria, judge.combined_criteria) = (2, 2, 2);
+    (judge.initial_criteria, judge.expanded_criteria, judge.combined_criteria) = (2, 1, 2);
     judge.explore = Explore::Always;
     judge.both_orders = true;
     judge.rejected = Rejected::FirstJudgment;
-    judge.max_tokens = grm_judge::MaxTokens { per_criterion: 64, judgment: 224, refinement: 128, direct: 384 };
+    judge.max_tokens = grm_judge::MaxTokens { per_criterion: 64, judgment: 192, refinement: 96, direct: 384 };
     recipe
 }
 

@@ -8,7 +8,7 @@ use grm_data::{DpoRecord, JsonlWriter, Record, SftRecord};
 use grm_judge::{Pipeline, Route, Synthesised};
 
 use super::{
-    judge::{dry_run, exit, interrupted},
+    judge::{dry_run, exit, interrupted, pairs},
     print,
 };
 use crate::{
@@ -122,8 +122,8 @@ pub(crate) fn summary(run: &Run, metrics: &Metrics, seconds: f64) -> String {
     let sft = count(Route::Easy) + count(Route::Improved) + improved;
     let calls = run.journal.stats();
     let mut text = format!(
-        "\n{} pairs in {seconds:.1} s: {sft} SFT examples, {} DPO pairs; {} model calls, {} replayed\n",
-        metrics.pairs, count(Route::Improved), calls.appended, calls.replayed
+        "\n{} in {seconds:.1} s: {sft} SFT examples, {} DPO pairs; {} model calls, {} answered by the journal\n",
+        pairs(metrics.pairs), count(Route::Improved), calls.appended, calls.replayed
     );
     let _ = writeln!(text, "  right at first (easy):                           {:>5}  → SFT", count(Route::Easy));
     let _ = writeln!(text, "  right under the best criteria:                   {:>5}  → SFT and DPO", count(Route::Improved));

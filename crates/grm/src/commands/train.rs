@@ -63,15 +63,19 @@ type Labelled = Comparison;
 fn read_all(paths: &[PathBuf], limit: Option<u64>) -> anyhow::Result<Vec<Labelled>> {
     let mut pairs = Vec::new();
     for path in paths {
+        let mut left_out: Vec<String> = Vec::new();
         let options = ReadOptions { order: Order::ChosenFirst, limit, ..ReadOptions::default() };
         for record in grm_data::open(path, &options)? {
             match record {
                 Ok(Record::Labelled(preference)) if preference.label == Choice::First => pairs.push(preference.comparison),
                 Ok(Record::Labelled(preference)) => pairs.push(preference.comparison.swapped()),
                 Ok(Record::Unlabelled(pair)) => bail!("{}: record {} has no label", path.display(), pair.id),
-                Err(error) if error.is_skippable() => tracing::warn!("{error}; the record is left out"),
+                Err(error) if error.is_skippable() => left_out.push(error.to_string()),
                 Err(error) => return Err(error.into()),
             }
+        }
+        if let Some(first) = left_out.first() {
+            tracing::warn!("{}: {} records are left out, the first: {first}", path.display(), left_out.len());
         }
     }
     Ok(pairs)
