@@ -77,7 +77,9 @@ impl Asker<'_> {
         let explanation_max = characters(self.settings.max_tokens.per_criterion.saturating_sub(20));
         let place = Place { step, index: 0, sample: 0, swapped: false };
         let rendered = self.prompts.criteria(pair, given, wanted);
-        let reply = self.chat(&self.roles.genrm, place, rendered, max_tokens, Some(criteria::grammar(wanted, explanation_max))).await?;
+        let reply = self
+            .chat(&self.roles.genrm, place, rendered, max_tokens, Some(criteria::grammar(wanted, explanation_max)))
+            .await?;
         let parsed = criteria::parse(&reply.text, reply.finish, wanted, given);
         self.count(step, parsed.problem);
         Ok(parsed.criteria)
@@ -94,7 +96,8 @@ impl Asker<'_> {
         let ask = async |context: &PairContext, place: Place| {
             let rendered = self.prompts.judgment(context, criteria);
             let max_tokens = self.settings.max_tokens.judgment;
-            let reply = self.chat(&self.roles.genrm, place, rendered, max_tokens, Some(self.judgment_grammar.clone())).await?;
+            let reply =
+                self.chat(&self.roles.genrm, place, rendered, max_tokens, Some(self.judgment_grammar.clone())).await?;
             let parsed = judgment::parse(&reply.text, reply.finish);
             self.count(step, parsed.as_ref().err().copied());
             Ok(Ballot::new(parsed, reply.verdict_logprobs, place))
@@ -104,11 +107,7 @@ impl Asker<'_> {
     }
 
     /// The one-call judgment, over all samples and orders; also gives the first reply's text.
-    pub(crate) async fn direct(
-        &self,
-        orders: &Orders,
-        form: Form,
-    ) -> Result<(Answer, ChatReply), ModelError> {
+    pub(crate) async fn direct(&self, orders: &Orders, form: Form) -> Result<(Answer, ChatReply), ModelError> {
         let ask = async |context: &PairContext, place: Place| {
             let rendered = self.prompts.direct(context, form);
             let max_tokens = if form == Form::Thinking { self.settings.max_tokens.direct } else { 16 };

@@ -69,8 +69,14 @@ pub struct RemoteChat {
 impl RemoteChat {
     /// Asks the server what it serves. Fails when nobody answers, the key is refused, or the model is not clear.
     pub async fn connect(endpoint: ChatEndpoint, transport: Arc<Transport>) -> Result<Self, ModelError> {
-        let ChatEndpoint { base_url, model, api_key, dialect, chat_template_kwargs: template_arguments, pass_control_tokens } =
-            endpoint;
+        let ChatEndpoint {
+            base_url,
+            model,
+            api_key,
+            dialect,
+            chat_template_kwargs: template_arguments,
+            pass_control_tokens,
+        } = endpoint;
         let connection = Connection::new(&base_url, api_key, transport)?;
         let chosen = models::choose(&connection, model.as_deref()).await?;
         let dialect = match dialect {

@@ -14,7 +14,10 @@ use grm_llm::{
     ApiKey, BreakerConfig, ChatEndpoint, Concurrency, RemoteChat, RemoteReward, RewardEndpoint, SquashCheck, Transport,
     TransportConfig,
 };
-use grm_local::{Engine, EngineConfig, FetchRequest, Fetched, Head, HeadReward, HiddenStates, KNOWN_MODELS, KnownModel, Places, ResolvedModel};
+use grm_local::{
+    Engine, EngineConfig, FetchRequest, Fetched, Head, HeadReward, HiddenStates, KNOWN_MODELS, KnownModel, Places,
+    ResolvedModel,
+};
 
 use crate::{
     progress::{Load, LoadSource},
@@ -166,7 +169,8 @@ impl Builder<'_> {
         }
         let head = Head::read(&head_bytes(name)?).with_context(|| format!("reward head {name}"))?;
         let known = KNOWN_MODELS.iter().find(|known| known.sha256 == head.base_sha256);
-        let model = resolve(known.map_or(head.base.as_str(), |known| known.name)).context("the reward head's base model")?;
+        let model =
+            resolve(known.map_or(head.base.as_str(), |known| known.name)).context("the reward head's base model")?;
         let config = engine_config(self.recipe, model, None);
         let identity = HeadReward::identity_of(&head, "");
         Ok(self.journal.reward_lazy(identity, move || {
@@ -184,7 +188,8 @@ impl Builder<'_> {
         let api_key = ApiKey::from_env(&self.recipe.endpoint.key_env)?;
         let endpoint = RewardEndpoint { api_key, ..RewardEndpoint::new(url) };
         let transport = self.transport.clone();
-        let identity = RemoteReward::identify(&endpoint, transport.clone()).await.map_err(|error| self.key_named(error))?;
+        let identity =
+            RemoteReward::identify(&endpoint, transport.clone()).await.map_err(|error| self.key_named(error))?;
         Ok(self.journal.reward_lazy(identity, move || Box::pin(checked_reward(endpoint.clone(), transport.clone()))))
     }
 
@@ -194,7 +199,8 @@ impl Builder<'_> {
         let given = std::env::var_os(variable).is_some_and(|key| !key.is_empty());
         match error {
             ModelError::Rejected { place, status: status @ (401 | 403), reason, .. } if !given => {
-                let hint = format!("set the environment variable {variable} to its key, or name another one with --key-env");
+                let hint =
+                    format!("set the environment variable {variable} to its key, or name another one with --key-env");
                 ModelError::Rejected { place, status, reason, hint }
             }
             other => other,
@@ -203,7 +209,10 @@ impl Builder<'_> {
 }
 
 /// A reward server whose scores are plain; what is wrong with it is wrong for every pair, so it stops the run.
-async fn checked_reward(endpoint: RewardEndpoint, transport: Arc<Transport>) -> Result<Arc<dyn RewardModel>, ModelError> {
+async fn checked_reward(
+    endpoint: RewardEndpoint,
+    transport: Arc<Transport>,
+) -> Result<Arc<dyn RewardModel>, ModelError> {
     let remote = match RemoteReward::connect(endpoint, transport).await {
         Ok(remote) => remote,
         Err(error) if error.stops_the_run() => return Err(error),

@@ -106,7 +106,8 @@ impl Labelled {
             let better = if first.value() > second.value() { Choice::First } else { Choice::Second };
             self.disrm_right += u64::from(first.value() != second.value() && better == label);
         }
-        let [first, second] = record.comparison.responses.each_ref().map(|response| response.joined_text().chars().count());
+        let [first, second] =
+            record.comparison.responses.each_ref().map(|response| response.joined_text().chars().count());
         self.longer_right_doubled += match first.cmp(&second) {
             std::cmp::Ordering::Equal => 1,
             std::cmp::Ordering::Greater => 2 * u64::from(label == Choice::First),

@@ -73,7 +73,12 @@ struct DiffView {
 }
 
 /// Renders the page. Every value passes the template engine's HTML escaping; the page loads nothing.
-pub(crate) fn render(title: &str, facts: Vec<(String, String)>, metrics: &Metrics, records: &[PairRecord]) -> anyhow::Result<String> {
+pub(crate) fn render(
+    title: &str,
+    facts: Vec<(String, String)>,
+    metrics: &Metrics,
+    records: &[PairRecord],
+) -> anyhow::Result<String> {
     let mut engine = minijinja::Environment::new();
     engine.set_auto_escape_callback(|_| minijinja::AutoEscape::Html);
     engine.add_template("report.html", include_str!("report.html.j2")).context("the report template is broken")?;
@@ -101,7 +106,10 @@ pub(crate) fn facts(metrics: &Metrics) -> Vec<(String, String)> {
     if metrics.labelled.pairs > 0 {
         fact("Right", share(metrics.labelled.right, metrics.labelled.pairs));
     }
-    fact("Decided / tied / invalid", format!("{} / {} / {}", metrics.decided, metrics.ties, metrics.invalid_verdicts()));
+    fact(
+        "Decided / tied / invalid",
+        format!("{} / {} / {}", metrics.decided, metrics.ties, metrics.invalid_verdicts()),
+    );
     if metrics.both_orders > 0 {
         fact("Same in both orders", share(metrics.consistent, metrics.both_orders));
     }
@@ -145,7 +153,12 @@ fn pair(record: &PairRecord) -> PairView {
     };
     view.detail = detail(record, judged);
     let scale = judged.trajectories.iter().filter_map(|t| t.meta.ok()).map(|m| m.value.abs()).fold(1e-6, f32::max);
-    view.rows = judged.trajectories.iter().enumerate().map(|(at, t)| row(record, &judged.originals, at + 1, t, scale)).collect();
+    view.rows = judged
+        .trajectories
+        .iter()
+        .enumerate()
+        .map(|(at, t)| row(record, &judged.originals, at + 1, t, scale))
+        .collect();
     view
 }
 
@@ -172,7 +185,13 @@ fn detail(record: &PairRecord, judged: &grm_judge::JudgedPair) -> String {
     parts.join(" · ")
 }
 
-fn row(record: &PairRecord, originals: &[Outcome<RewardScore>; 2], rank: usize, trajectory: &grm_core::Trajectory, scale: f32) -> RowView {
+fn row(
+    record: &PairRecord,
+    originals: &[Outcome<RewardScore>; 2],
+    rank: usize,
+    trajectory: &grm_core::Trajectory,
+    scale: f32,
+) -> RowView {
     let judgment = trajectory.judgment.as_ref();
     RowView {
         rank,
@@ -190,7 +209,12 @@ fn row(record: &PairRecord, originals: &[Outcome<RewardScore>; 2], rank: usize, 
     }
 }
 
-fn side(record: &PairRecord, originals: &[Outcome<RewardScore>; 2], trajectory: &grm_core::Trajectory, choice: Choice) -> SideView {
+fn side(
+    record: &PairRecord,
+    originals: &[Outcome<RewardScore>; 2],
+    trajectory: &grm_core::Trajectory,
+    choice: Choice,
+) -> SideView {
     let refinement = trajectory.refinements[choice.index()].as_ref();
     let before = record.comparison.response(choice).joined_text();
     let kind = |tag| match tag {
@@ -200,7 +224,12 @@ fn side(record: &PairRecord, originals: &[Outcome<RewardScore>; 2], trajectory: 
     };
     let diff = refinement.map_or_else(
         |reason| vec![DiffView { kind: "none", words: format!("no refinement: {reason}") }],
-        |refined| changes(&before, &refined.text).into_iter().map(|(tag, words)| DiffView { kind: kind(tag), words }).collect(),
+        |refined| {
+            changes(&before, &refined.text)
+                .into_iter()
+                .map(|(tag, words)| DiffView { kind: kind(tag), words })
+                .collect()
+        },
     );
     SideView {
         letter: choice.letter(),

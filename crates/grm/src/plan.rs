@@ -65,9 +65,13 @@ struct Price {
 impl Prices {
     /// Reads a price file.
     pub(crate) fn read(path: &std::path::Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("could not read prices {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("could not read prices {}", path.display()))?;
         toml::from_str(&text).with_context(|| {
-            format!("prices {}: expected tables such as [\"Qwen/Qwen3-8B\"] with input and output per million tokens", path.display())
+            format!(
+                "prices {}: expected tables such as [\"Qwen/Qwen3-8B\"] with input and output per million tokens",
+                path.display()
+            )
         })
     }
 
@@ -85,7 +89,15 @@ pub(crate) fn plan(
     model: Option<&dyn ChatModel>,
     prices: Option<&Prices>,
 ) -> anyhow::Result<Plan> {
-    let mut planner = Planner { prompts, settings: &recipe.judge, model, counted: model.is_some(), steps: BTreeMap::new(), first: BTreeMap::new(), reward_calls: 0 };
+    let mut planner = Planner {
+        prompts,
+        settings: &recipe.judge,
+        model,
+        counted: model.is_some(),
+        steps: BTreeMap::new(),
+        first: BTreeMap::new(),
+        reward_calls: 0,
+    };
     for comparison in sample {
         planner.pair(comparison);
     }
@@ -100,7 +112,9 @@ pub(crate) fn plan(
     let name = model.map_or(recipe.models.genrm.clone(), |model| model.identity().name.clone());
     let price = match prices {
         None => None,
-        Some(prices) => Some(prices.of(&name).with_context(|| format!("the price file has no table for {name:?} and none for \"*\""))?),
+        Some(prices) => Some(
+            prices.of(&name).with_context(|| format!("the price file has no table for {name:?} and none for \"*\""))?,
+        ),
     };
     Ok(Plan {
         pairs,
@@ -150,7 +164,8 @@ impl Planner<'_> {
         self.add(Step::Judgment, &rendered, all * asked, settings.max_tokens.judgment);
         for response in &comparison.responses {
             let context = self.prompts.response(&comparison.prompt, response);
-            let rendered = self.prompts.refinement(&context, &"Say which part falls short and how to mend it. ".repeat(4));
+            let rendered =
+                self.prompts.refinement(&context, &"Say which part falls short and how to mend it. ".repeat(4));
             let room = u32::try_from(response.joined_text().len() / 2).unwrap_or(u32::MAX);
             self.add(Step::Refinement, &rendered, all, settings.max_tokens.refinement.max(room));
         }
@@ -175,7 +190,9 @@ impl Planner<'_> {
         plan.prompt_tokens += tokens * calls;
         plan.prompt_tokens_shared += fresh;
         plan.reply_tokens_most += u64::from(reply_most) * calls;
-        self.first.entry(step).or_insert_with(|| rendered.messages.iter().map(|m| format!("<{}>\n{}\n", m.role.as_str(), m.text())).collect());
+        self.first.entry(step).or_insert_with(|| {
+            rendered.messages.iter().map(|m| format!("<{}>\n{}\n", m.role.as_str(), m.text())).collect()
+        });
     }
 
     fn tokens(&mut self, rendered: &Rendered) -> u64 {
@@ -227,7 +244,8 @@ fn stand_ins(count: usize) -> Vec<Criterion> {
 
 fn cost(steps: &BTreeMap<Step, StepPlan>, price: Price) -> (f64, f64) {
     let sum = |pick: fn(&StepPlan) -> u64| steps.values().map(pick).sum::<u64>() as f64 / 1e6;
-    let (prompt, fresh, reply) = (sum(|s| s.prompt_tokens), sum(|s| s.prompt_tokens_shared), sum(|s| s.reply_tokens_most));
+    let (prompt, fresh, reply) =
+        (sum(|s| s.prompt_tokens), sum(|s| s.prompt_tokens_shared), sum(|s| s.reply_tokens_most));
     let cached = price.cached_input.unwrap_or(price.input);
     let low = fresh * price.input + (prompt - fresh) * cached + 0.5 * reply * price.output;
     (low, prompt * price.input + reply * price.output)
@@ -236,22 +254,34 @@ fn cost(steps: &BTreeMap<Step, StepPlan>, price: Price) -> (f64, f64) {
 fn hours(steps: &BTreeMap<Step, StepPlan>, price: Price) -> Option<(f64, f64)> {
     let (reading, writing) = (price.prompt_tokens_per_second?, price.reply_tokens_per_second?);
     let sum = |pick: fn(&StepPlan) -> u64| steps.values().map(pick).sum::<u64>() as f64 / 3600.0;
-    let (prompt, fresh, reply) = (sum(|s| s.prompt_tokens), sum(|s| s.prompt_tokens_shared), sum(|s| s.reply_tokens_most));
+    let (prompt, fresh, reply) =
+        (sum(|s| s.prompt_tokens), sum(|s| s.prompt_tokens_shared), sum(|s| s.reply_tokens_most));
     Some((fresh / reading + 0.5 * reply / writing, prompt / reading + reply / writing))
 }
 
 /// The plan for people.
 pub(crate) fn text(plan: &Plan) -> String {
     use std::fmt::Write as _;
-    let mut text = format!("{} pairs; {} rendered, prompt tokens {}\n", plan.pairs, plan.sampled_pairs, plan.tokens_are);
-    let _ = writeln!(text, " {:<12} {:>9} {:>14} {:>16} {:>18}", "step", "calls", "prompt tokens", "with sharing", "reply tokens ≤");
+    let mut text =
+        format!("{} pairs; {} rendered, prompt tokens {}\n", plan.pairs, plan.sampled_pairs, plan.tokens_are);
+    let _ = writeln!(
+        text,
+        " {:<12} {:>9} {:>14} {:>16} {:>18}",
+        "step", "calls", "prompt tokens", "with sharing", "reply tokens ≤"
+    );
     for (step, counts) in &plan.steps {
         let StepPlan { calls, prompt_tokens, prompt_tokens_shared, reply_tokens_most } = counts;
-        let _ = writeln!(text, " {:<12} {calls:>9} {prompt_tokens:>14} {prompt_tokens_shared:>16} {reply_tokens_most:>18}", step.as_str());
+        let _ = writeln!(
+            text,
+            " {:<12} {calls:>9} {prompt_tokens:>14} {prompt_tokens_shared:>16} {reply_tokens_most:>18}",
+            step.as_str()
+        );
     }
     let _ = writeln!(text, " {:<12} {:>9}", "scoring", plan.reward_calls);
     match plan.cost {
-        Some((low, high)) => { let _ = writeln!(text, "cost: {low:.2} to {high:.2} in the price file's currency"); }
+        Some((low, high)) => {
+            let _ = writeln!(text, "cost: {low:.2} to {high:.2} in the price file's currency");
+        }
         None => text.push_str("cost: give --prices FILE with input and output prices per million tokens\n"),
     }
     match plan.hours {

@@ -144,7 +144,8 @@ impl Default for RunLimits {
 impl Recipe {
     /// Reads a recipe; an unknown key names its table and the nearest known key.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("could not read recipe {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("could not read recipe {}", path.display()))?;
         Self::parse(&text).map_err(|problem| anyhow::anyhow!("recipe {}: {problem}", path.display()))
     }
 
@@ -165,7 +166,12 @@ impl Recipe {
     }
 
     /// A recipe file, or the defaults, with flags on top.
-    pub(crate) fn assemble(base: Self, common: &Common, models: &ModelFlags, method: &MethodFlags) -> anyhow::Result<Self> {
+    pub(crate) fn assemble(
+        base: Self,
+        common: &Common,
+        models: &ModelFlags,
+        method: &MethodFlags,
+    ) -> anyhow::Result<Self> {
         let mut recipe = match &common.recipe {
             Some(path) => Self::read(path)?,
             None => base,
@@ -228,9 +234,12 @@ fn given_criteria(flags: &MethodFlags) -> anyhow::Result<Vec<Criterion>> {
     let mut lines: Vec<(String, String)> =
         flags.criteria.iter().map(|text| ("--criterion".to_owned(), text.clone())).collect();
     if let Some(path) = &flags.criteria_file {
-        let text = std::fs::read_to_string(path).with_context(|| format!("could not read criteria {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("could not read criteria {}", path.display()))?;
         let numbered = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
-        lines.extend(numbered.map(|(number, line)| (format!("{}, line {}", path.display(), number + 1), line.to_owned())));
+        lines.extend(
+            numbered.map(|(number, line)| (format!("{}, line {}", path.display(), number + 1), line.to_owned())),
+        );
     }
     lines.iter().map(|(place, text)| criterion(place, text)).collect()
 }
@@ -255,9 +264,8 @@ fn explain(text: &str, error: &toml::de::Error) -> String {
     };
     let table = text[..start.min(text.len())].lines().rev().find(|line| line.trim_start().starts_with('['));
     let place = table.map_or(String::new(), |table| format!(" in {}", table.trim()));
-    let nearest = known.iter().max_by(|a, b| {
-        strsim::jaro_winkler(a, unknown).total_cmp(&strsim::jaro_winkler(b, unknown))
-    });
+    let nearest =
+        known.iter().max_by(|a, b| strsim::jaro_winkler(a, unknown).total_cmp(&strsim::jaro_winkler(b, unknown)));
     let hint = match nearest {
         Some(near) if strsim::jaro_winkler(near, unknown) > 0.7 => format!("did you mean \"{near}\"?"),
         _ => format!("known keys: {}", known.join(", ")),

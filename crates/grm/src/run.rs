@@ -107,7 +107,8 @@ impl Run {
     ) -> anyhow::Result<Self> {
         let mut pinned = pin(input)?;
         let folder = out.map_or_else(|| default_folder(verb, &recipe, &pinned), Path::to_path_buf);
-        std::fs::create_dir_all(&folder).with_context(|| format!("could not create run folder {}", folder.display()))?;
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("could not create run folder {}", folder.display()))?;
         let journal = Journal::open(&folder.join("journal"), &JournalOptions::default())?;
         // A folder where nothing was asked yet, after a typing error say, takes any settings.
         if journal.stats().indexed > 0 && !change_recipe {
@@ -183,7 +184,12 @@ fn pin(input: &Input<'_>) -> anyhow::Result<InputFile> {
             bytes: bytes.len() as u64,
         }),
         Input::File(path) => {
-            let fail = || format!("could not read {}; check the name (relative paths start in the current folder)", path.display());
+            let fail = || {
+                format!(
+                    "could not read {}; check the name (relative paths start in the current folder)",
+                    path.display()
+                )
+            };
             let mut file = std::fs::File::open(path).with_context(fail)?;
             if file.metadata().with_context(fail)?.is_dir() {
                 bail!("{} is a folder; give a JSONL, JSON or parquet file", path.display());
@@ -229,12 +235,7 @@ fn default_folder(verb: &str, recipe: &Recipe, input: &InputFile) -> PathBuf {
     Path::new("runs").join(format!("{verb}-{safe}-{}", &hash[..8]))
 }
 
-fn refuse_other_settings(
-    folder: &Path,
-    verb: &str,
-    recipe: &Recipe,
-    input: &InputFile,
-) -> anyhow::Result<()> {
+fn refuse_other_settings(folder: &Path, verb: &str, recipe: &Recipe, input: &InputFile) -> anyhow::Result<()> {
     let path = folder.join("recipe.toml");
     if !path.exists() {
         return Ok(());

@@ -43,7 +43,10 @@ fn full(record: &PairRecord, judged: &JudgedPair, show: Show, paint: Paint) -> S
     }
     line(&mut text, "Verdict", &verdict(record, judged, paint));
     if !judged.trajectories.is_empty() {
-        let header = format!(" {:>2}  {:>8}    {:<34} {:<9} {:<17} {:<17}", "#", "s_meta", "criterion", "judgment", "A before→after", "B before→after");
+        let header = format!(
+            " {:>2}  {:>8}    {:<34} {:<9} {:<17} {:<17}",
+            "#", "s_meta", "criterion", "judgment", "A before→after", "B before→after"
+        );
         let _ = writeln!(text, "{}", paint.dim(header.trim_end()));
     }
     for (rank, trajectory) in judged.trajectories.iter().enumerate() {
@@ -131,7 +134,12 @@ fn details(text: &mut String, comparison: &Comparison, trajectory: &Trajectory, 
         {
             let original = comparison.response(choice).joined_text();
             let diff = word_diff(&plain(&original), &plain(&refinement.text), paint);
-            let _ = writeln!(text, "     {} {}", paint.bold(&format!("{} refined:", choice.letter())), diff.replace('\n', "\n       "));
+            let _ = writeln!(
+                text,
+                "     {} {}",
+                paint.bold(&format!("{} refined:", choice.letter())),
+                diff.replace('\n', "\n       ")
+            );
         }
     }
 }

@@ -91,7 +91,8 @@ fn machine() -> Vec<Finding> {
     }
     let offline = if places.hub.offline { " (HF_HUB_OFFLINE is set: nothing is fetched)" } else { "" };
     findings.push(Finding::ok("hub cache", format!("{}{offline}", places.hub.folder.display())));
-    findings.push(Finding::ok("more", "give a URL, a .gguf file or short name, a data file or a run folder to check it"));
+    findings
+        .push(Finding::ok("more", "give a URL, a .gguf file or short name, a data file or a run folder to check it"));
     findings
 }
 
@@ -122,7 +123,15 @@ fn check_model(name: &str) -> Vec<Finding> {
     };
     let mut findings = vec![
         Finding::ok("file", format!("{} (sha256 {}…)", model.path.display(), &model.sha256[..16])),
-        Finding::ok("header", format!("{:?}, {} layers of context {:?}", model.header.architecture, model.header.name.as_deref().unwrap_or("unnamed"), model.header.context_length)),
+        Finding::ok(
+            "header",
+            format!(
+                "{:?}, {} layers of context {:?}",
+                model.header.architecture,
+                model.header.name.as_deref().unwrap_or("unnamed"),
+                model.header.context_length
+            ),
+        ),
     ];
     if let Some(note) = model.note {
         findings.push(Finding::new("warn", "origin", note, ""));
@@ -155,7 +164,12 @@ fn data_file(path: &Path) -> Vec<Finding> {
         findings.push(Finding::new("warn", "left out", format!("{count} × {problem}"), ""));
     }
     if labelled + unlabelled == 0 {
-        findings.push(Finding::new("fail", "records", "none can be used", "check the file's fields against grm judge --help"));
+        findings.push(Finding::new(
+            "fail",
+            "records",
+            "none can be used",
+            "check the file's fields against grm judge --help",
+        ));
     }
     findings
 }
@@ -172,7 +186,10 @@ fn folder(path: &Path) -> Vec<Finding> {
             let stats = journal.stats();
             findings.push(Finding::ok("journal", format!("{} calls in {} bytes", stats.indexed, stats.bytes)));
             if stats.damaged + stats.recovered_torn > 0 {
-                let found = format!("{} damaged and {} torn records; their calls are asked again", stats.damaged, stats.recovered_torn);
+                let found = format!(
+                    "{} damaged and {} torn records; their calls are asked again",
+                    stats.damaged, stats.recovered_torn
+                );
                 findings.push(Finding::new("warn", "journal", found, resume.clone()));
             }
         }

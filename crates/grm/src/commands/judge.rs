@@ -48,11 +48,13 @@ pub(crate) async fn judge(run: Run, show: Option<Show>, json: bool) -> anyhow::R
     let mut roles = Roles::assemble(&run.recipe, &run.journal).await?;
     run.write_manifest(&roles.identities, false)?;
     roles.pairs_expected = run.recipe.data.limit;
-    let show = show.unwrap_or(if run.recipe.data.limit.is_some_and(|limit| limit <= FULL_VIEWS_MAX) || run.input.bytes < 20_000 {
-        Show::Criteria
-    } else {
-        Show::Verdicts
-    });
+    let show = show.unwrap_or(
+        if run.recipe.data.limit.is_some_and(|limit| limit <= FULL_VIEWS_MAX) || run.input.bytes < 20_000 {
+            Show::Criteria
+        } else {
+            Show::Verdicts
+        },
+    );
     let ended = judge_pairs(&run, &roles, (!json).then_some(show)).await?;
     finish(&run, &roles, ended, json)
 }
@@ -121,7 +123,13 @@ pub(crate) fn summary(run: &Run, metrics: &Metrics, seconds: f64) -> String {
     let calls = run.journal.stats();
     let mut text = format!(
         "\n{} in {seconds:.1} s: {} decided, {} tied, {} invalid, {} failed; {} model calls, {} answered by the journal\n",
-        pairs(metrics.pairs), metrics.decided, metrics.ties, metrics.invalid_verdicts(), metrics.failed_pairs(), calls.appended, calls.replayed
+        pairs(metrics.pairs),
+        metrics.decided,
+        metrics.ties,
+        metrics.invalid_verdicts(),
+        metrics.failed_pairs(),
+        calls.appended,
+        calls.replayed
     );
     for (problem, count) in &metrics.skipped {
         let _ = writeln!(text, "left out: {count} × {problem}");
@@ -143,7 +151,13 @@ pub(crate) fn summary(run: &Run, metrics: &Metrics, seconds: f64) -> String {
     for (step, counts) in &metrics.replies.0 {
         let reasons: Vec<String> = counts.invalid.iter().map(|(reason, count)| format!("{count} × {reason}")).collect();
         let rest = if reasons.is_empty() { String::new() } else { format!("   ({})", reasons.join("; ")) };
-        let _ = writeln!(text, "  {:<11} {:>5} of {:>5} replies in form{rest}", step.as_str(), counts.valid, counts.replies);
+        let _ = writeln!(
+            text,
+            "  {:<11} {:>5} of {:>5} replies in form{rest}",
+            step.as_str(),
+            counts.valid,
+            counts.replies
+        );
     }
     let _ = writeln!(text, "run folder: {0}   page: {0}/report.html", run.folder.display());
     text

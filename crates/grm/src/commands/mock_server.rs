@@ -22,9 +22,9 @@ pub(crate) async fn run(flags: cli::MockServer) -> anyhow::Result<Exit> {
     config.malformed = flags.malformed.unwrap_or(config.malformed);
     config.max_concurrency = flags.capacity.or(config.max_concurrency);
     config.check()?;
-    let listener = TcpListener::bind(("127.0.0.1", flags.port))
-        .await
-        .with_context(|| format!("could not listen on 127.0.0.1:{}; pick another --port, or 0 for a free one", flags.port))?;
+    let listener = TcpListener::bind(("127.0.0.1", flags.port)).await.with_context(|| {
+        format!("could not listen on 127.0.0.1:{}; pick another --port, or 0 for a free one", flags.port)
+    })?;
     let url = format!("http://{}", listener.local_addr()?);
     print(&format!("mock server: {url}/v1 for chat, {url} for rewards; counts at {url}/mock/stats\n"))?;
     let interrupt = Interrupt::listen();

@@ -30,7 +30,8 @@ pub(crate) async fn run(flags: cli::Quickstart) -> anyhow::Result<Exit> {
     }
     pull_what_is_missing(&recipe)?;
     let out = flags.common.out.unwrap_or_else(|| "runs/quickstart".into());
-    let judging = Run::open("quickstart", recipe.clone(), &Input::Inline(PAIRS), Some(&out), flags.common.change_recipe)?;
+    let judging =
+        Run::open("quickstart", recipe.clone(), &Input::Inline(PAIRS), Some(&out), flags.common.change_recipe)?;
     let mut roles = Roles::assemble(&judging.recipe, &judging.journal).await?;
     roles.pairs_expected = Some(PAIRS.iter().filter(|byte| **byte == b'\n').count() as u64);
     judging.write_manifest(&roles.identities, false)?;
@@ -96,7 +97,12 @@ fn introduction(run: &Run, roles: &Roles) -> String {
     let judge = &run.recipe.judge;
     let paint = Paint(colours());
     let mut text = paint.bold("GRM-Omni quickstart\n");
-    let _ = writeln!(text, "{pairs} pairs; GenRM and policy {}, DisRM: {}.", roles.genrm.identity().name, roles.disrm.identity().name);
+    let _ = writeln!(
+        text,
+        "{pairs} pairs; GenRM and policy {}, DisRM: {}.",
+        roles.genrm.identity().name,
+        roles.disrm.identity().name
+    );
     let _ = writeln!(
         text,
         "Per pair: {} criteria, {} more by exploration, each judged in both orders, both responses refined by every critique\nand scored; the best {} by meta-reward decide together.\n",

@@ -34,9 +34,10 @@ fn show(folder: &Path, pair: Option<&str>, show: Option<Show>, json: bool) -> an
         return show_pair(folder, id, show.unwrap_or(Show::Critiques), json);
     }
     let metrics: Option<Metrics> = match std::fs::read(folder.join("metrics.json")) {
-        Ok(bytes) if manifest.complete => {
-            Some(serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", folder.join("metrics.json").display()))?)
-        }
+        Ok(bytes) if manifest.complete => Some(
+            serde_json::from_slice(&bytes)
+                .with_context(|| format!("{} is damaged", folder.join("metrics.json").display()))?,
+        ),
         _ => None,
     };
     if json {
@@ -60,8 +61,15 @@ fn show(folder: &Path, pair: Option<&str>, show: Option<Show>, json: bool) -> an
 
 fn about(folder: &Path, manifest: &Manifest) -> String {
     use std::fmt::Write as _;
-    let mut text = format!("{}: {} of {}, seed {}\n", folder.display(), manifest.verb, manifest.input.path.display(), manifest.seed);
-    let roles = [("GenRM", &manifest.models.genrm), ("policy", &manifest.models.policy), ("DisRM", &manifest.models.disrm)];
+    let mut text = format!(
+        "{}: {} of {}, seed {}\n",
+        folder.display(),
+        manifest.verb,
+        manifest.input.path.display(),
+        manifest.seed
+    );
+    let roles =
+        [("GenRM", &manifest.models.genrm), ("policy", &manifest.models.policy), ("DisRM", &manifest.models.disrm)];
     for (role, identity) in roles {
         if let Some(identity) = identity {
             let revision: String = identity.revision.chars().take(16).collect();

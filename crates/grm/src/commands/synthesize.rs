@@ -123,12 +123,27 @@ pub(crate) fn summary(run: &Run, metrics: &Metrics, seconds: f64) -> String {
     let calls = run.journal.stats();
     let mut text = format!(
         "\n{} in {seconds:.1} s: {sft} SFT examples, {} DPO pairs; {} model calls, {} answered by the journal\n",
-        pairs(metrics.pairs), count(Route::Improved), calls.appended, calls.replayed
+        pairs(metrics.pairs),
+        count(Route::Improved),
+        calls.appended,
+        calls.replayed
     );
     let _ = writeln!(text, "  right at first (easy):                           {:>5}  → SFT", count(Route::Easy));
-    let _ = writeln!(text, "  right under the best criteria:                   {:>5}  → SFT and DPO", count(Route::Improved));
-    let _ = writeln!(text, "  the same, but the GenRM's own answer was right:  {:>5}  → SFT", count(Route::ImprovedAndDirectRight));
-    let _ = writeln!(text, "  the same, but its own answer was out of form:    {:>5}  → SFT", count(Route::ImprovedAndDirectInvalid));
+    let _ = writeln!(
+        text,
+        "  right under the best criteria:                   {:>5}  → SFT and DPO",
+        count(Route::Improved)
+    );
+    let _ = writeln!(
+        text,
+        "  the same, but the GenRM's own answer was right:  {:>5}  → SFT",
+        count(Route::ImprovedAndDirectRight)
+    );
+    let _ = writeln!(
+        text,
+        "  the same, but its own answer was out of form:    {:>5}  → SFT",
+        count(Route::ImprovedAndDirectInvalid)
+    );
     let _ = writeln!(text, "  still wrong:                                     {:>5}  dropped", count(Route::Dropped));
     for (problem, count) in metrics.skipped.iter().chain(&metrics.failed) {
         let _ = writeln!(text, "  left out: {count} × {problem}");

@@ -67,7 +67,9 @@ fn read_all(paths: &[PathBuf], limit: Option<u64>) -> anyhow::Result<Vec<Labelle
         let options = ReadOptions { order: Order::ChosenFirst, limit, ..ReadOptions::default() };
         for record in grm_data::open(path, &options)? {
             match record {
-                Ok(Record::Labelled(preference)) if preference.label == Choice::First => pairs.push(preference.comparison),
+                Ok(Record::Labelled(preference)) if preference.label == Choice::First => {
+                    pairs.push(preference.comparison)
+                }
                 Ok(Record::Labelled(preference)) => pairs.push(preference.comparison.swapped()),
                 Ok(Record::Unlabelled(pair)) => bail!("{}: record {} has no label", path.display(), pair.id),
                 Err(error) if error.is_skippable() => left_out.push(error.to_string()),
@@ -119,7 +121,9 @@ async fn features(
     let style = ProgressStyle::with_template("{bar:28} {pos}/{len} texts of {msg}  {elapsed} < {eta}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_message(what);
-    let rows = grm_local::features(states, form, &texts, cache, |now: FeatureProgress| bar.set_position(now.done as u64)).await?;
+    let rows =
+        grm_local::features(states, form, &texts, cache, |now: FeatureProgress| bar.set_position(now.done as u64))
+            .await?;
     bar.finish_and_clear();
     let mut sides = (Vec::with_capacity(pairs.len()), Vec::with_capacity(pairs.len()));
     for (index, row) in rows.into_iter().enumerate() {
@@ -150,7 +154,8 @@ impl Outcome {
             std::cmp::Ordering::Equal => 1,
             std::cmp::Ordering::Less => 0,
         };
-        let scores = chosen.iter().zip(rejected).map(|(better, worse)| head.score(better).total_cmp(&head.score(worse)));
+        let scores =
+            chosen.iter().zip(rejected).map(|(better, worse)| head.score(better).total_cmp(&head.score(worse)));
         let lengths = pairs.iter().map(|pair| {
             let [better, worse] = pair.responses.each_ref().map(|response| response.joined_text().chars().count());
             better.cmp(&worse)
@@ -172,16 +177,31 @@ impl Outcome {
 
 fn report(flags: &TrainBradleyTerry, fitted: &Frozen, training: &[Labelled], result: &Outcome) -> String {
     use std::fmt::Write as _;
-    let mut text = format!("{} training pairs, λ = {}, training accuracy {:.1} %\n", training.len(), fitted.lambda, 100.0 * fitted.training_accuracy);
+    let mut text = format!(
+        "{} training pairs, λ = {}, training accuracy {:.1} %\n",
+        training.len(),
+        fitted.lambda,
+        100.0 * fitted.training_accuracy
+    );
     for row in &fitted.validation {
-        let _ = writeln!(text, "  λ {:<8} cross-validated loss {:.4}, accuracy {:.1} %", row.lambda, row.loss, 100.0 * row.accuracy);
+        let _ = writeln!(
+            text,
+            "  λ {:<8} cross-validated loss {:.4}, accuracy {:.1} %",
+            row.lambda,
+            row.loss,
+            100.0 * row.accuracy
+        );
     }
     if result.pairs > 0 {
         let _ = writeln!(text, "held out, {} pairs: {}", result.pairs, result.share(result.right_doubled));
         let _ = writeln!(text, "  longer wins:     {}", result.share(result.longer_right_doubled));
         let _ = writeln!(text, "  shorter wins:    {}", result.share(2 * result.pairs - result.longer_right_doubled));
     }
-    let _ = writeln!(text, "wrote {0}/head.safetensors and its card; use it with --disrm {0}/head.safetensors", flags.out.display());
+    let _ = writeln!(
+        text,
+        "wrote {0}/head.safetensors and its card; use it with --disrm {0}/head.safetensors",
+        flags.out.display()
+    );
     text
 }
 
@@ -192,7 +212,10 @@ fn card(flags: &TrainBradleyTerry, head: &Head, training: &[Labelled], fitted: &
     let files: Vec<String> = flags.data.iter().map(name).collect();
     let mut text = format!(
         "# {}\n\nA linear Bradley–Terry head on frozen hidden states of {} (sha256 `{}`), text form `{}`.\n\nMade by `grm train bt --frozen`.\n\n| | |\n|---|---|\n",
-        head.name, head.base, head.base_sha256, head.form.name()
+        head.name,
+        head.base,
+        head.base_sha256,
+        head.form.name()
     );
     let _ = writeln!(text, "| training pairs | {} ({}) |", training.len(), files.join(", "));
     let _ = writeln!(text, "| weights | {} |", head.weights.len());
@@ -201,7 +224,8 @@ fn card(flags: &TrainBradleyTerry, head: &Head, training: &[Labelled], fitted: &
     if let Some(eval) = &flags.eval {
         let held_out = format!("{} pairs of {}, prompt = `{}`", result.pairs, name(eval), flags.eval_prompt);
         let _ = writeln!(text, "| held-out accuracy ({held_out}) | {} |", result.share(result.right_doubled));
-        let _ = writeln!(text, "| the longer response wins, same pairs | {} |", result.share(result.longer_right_doubled));
+        let _ =
+            writeln!(text, "| the longer response wins, same pairs | {} |", result.share(result.longer_right_doubled));
     }
     text
 }
