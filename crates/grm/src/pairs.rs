@@ -87,6 +87,7 @@ where
     let seconds = progress.finish().as_secs_f64();
     let Some(result) = stopped else { return Ok(Ended::Interrupted) };
     result.with_context(|| format!("the run in {} stopped after {} pairs", run.folder.display(), metrics.pairs))?;
+    run.journal.sync()?;
     output.commit()?;
     metrics.skipped = skipped.lock().unwrap_or_else(PoisonError::into_inner).clone();
     run.write("metrics.json", &pretty(&metrics)?)?;
