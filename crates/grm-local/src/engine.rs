@@ -12,6 +12,7 @@ use grm_core::{BoxFuture, ChatModel, ChatReply, ChatRequest, ModelError, ModelId
 use llama_cpp_2::context::params::{LlamaContextParams, LlamaPoolingType};
 
 use crate::{
+    cores,
     models::ResolvedModel,
     sampler::Draw,
     scheduler::{EngineStats, Job, Scheduler},
@@ -38,7 +39,7 @@ pub struct EngineConfig {
     pub context_tokens: Option<u32>,
     /// Calls generating at the same time, 1 to [`SLOTS_MAX`].
     pub slots: u32,
-    /// Threads; `None` takes all cores.
+    /// Threads; `None` takes the cores nobody else is busy on when the model is loaded.
     pub threads: Option<u32>,
     /// Tokens decoded in one step.
     pub batch_tokens: u32,
@@ -179,7 +180,7 @@ pub(crate) fn one_adapter(config: &EngineConfig) -> Result<Option<(PathBuf, f32)
 pub(crate) struct LaneConfig {
     pub(crate) context_tokens: Option<u32>,
     pub(crate) slots: u32,
-    pub(crate) threads: Option<u32>,
+    pub(crate) threads: usize,
     pub(crate) batch_tokens: u32,
     /// Hidden states are read instead of logits.
     pub(crate) embeddings: bool,
@@ -190,7 +191,7 @@ impl LaneConfig {
         Self {
             context_tokens: config.context_tokens,
             slots: config.slots.clamp(1, SLOTS_MAX),
-            threads: config.threads,
+            threads: config.threads.map_or_else(cores::idle, |threads| threads as usize).clamp(1, 512),
             batch_tokens: config.batch_tokens.clamp(SLOTS_MAX, 4096),
             embeddings,
         }
@@ -230,7 +231,8 @@ impl Lane {
                     let scheduler = Scheduler::new(cells, config.slots as usize, RESIDENTS, weights.can_fork());
                     let _ = ready.send(Ok(cells));
                     let batch_tokens = config.batch_tokens as usize;
-                    Worker::new(weights, context, scheduler, batch_tokens, config.embeddings).run(&receiver);
+                    let threads = config.threads;
+                    Worker::new(weights, context, scheduler, batch_tokens, threads, config.embeddings).run(&receiver);
                 }
                 Err(error) => drop(ready.send(Err(error))),
             }
@@ -276,9 +278,7 @@ impl Drop for Lane {
 }
 
 fn context_parameters(cells: u32, config: LaneConfig) -> LlamaContextParams {
-    let available = thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    let threads = config.threads.map_or(available, |threads| threads as usize).clamp(1, 512);
-    let threads = i32::try_from(threads).expect("at most 512");
+    let threads = i32::try_from(config.threads).expect("at most 512");
     LlamaContextParams::default()
         .with_n_ctx(NonZeroU32::new(cells))
         .with_n_batch(config.batch_tokens)

@@ -6,6 +6,7 @@
 //! has to be fetched, the caller passes a [`Fetcher`] or asks [`pull`].
 
 mod cells;
+mod cores;
 mod engine;
 mod features;
 pub mod gguf;

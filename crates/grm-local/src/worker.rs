@@ -13,6 +13,7 @@ use grm_core::{ChatReply, Finish, ModelError, Usage, VerdictLogprobs};
 use llama_cpp_2::{context::LlamaContext, llama_batch::LlamaBatch, token::LlamaToken};
 
 use crate::{
+    cores,
     grammar::GrammarState,
     lookup::Lookup,
     sampler::{Draw, log_probabilities},
@@ -79,6 +80,7 @@ pub(crate) struct Worker<'model> {
     context: LlamaContext<'model>,
     batch: LlamaBatch<'static>,
     batch_tokens: usize,
+    threads: usize,
     embeddings: bool,
     scheduler: Scheduler,
     callers: Vec<(JobId, Caller)>,
@@ -90,10 +92,11 @@ impl<'model> Worker<'model> {
         context: LlamaContext<'model>,
         scheduler: Scheduler,
         batch_tokens: usize,
+        threads: usize,
         embeddings: bool,
     ) -> Self {
         let batch = LlamaBatch::new(batch_tokens, 1);
-        Self { weights, context, batch, batch_tokens, embeddings, scheduler, callers: Vec::new() }
+        Self { weights, context, batch, batch_tokens, threads, embeddings, scheduler, callers: Vec::new() }
     }
 
     /// Serves until every sender is gone and every call is answered or dropped.
@@ -223,7 +226,9 @@ impl<'model> Worker<'model> {
                 self.batch.add(LlamaToken(token), position, &sequence, output).map_err(|error| error.to_string())?;
             }
         }
+        let turn = cores::turn(self.threads);
         self.context.decode(&mut self.batch).map_err(|error| error.to_string())?;
+        drop(turn);
         self.scheduler.decoded(runs);
         Ok(())
     }

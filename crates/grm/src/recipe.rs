@@ -72,7 +72,7 @@ pub(crate) struct Engine {
     pub(crate) context: Option<u32>,
     /// Calls worked on at once; unset lets the engine choose.
     pub(crate) slots: Option<usize>,
-    /// Threads; unset uses every core.
+    /// Threads; unset uses the cores that are idle when the model is loaded.
     pub(crate) threads: Option<usize>,
     /// LoRA adapter (GGUF) on the GenRM.
     pub(crate) adapter: Option<PathBuf>,
