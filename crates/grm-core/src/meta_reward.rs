@@ -100,9 +100,9 @@ mod tests {
         for place in 0..4 {
             let [mut originals, mut refined] = [scores([1.0, 2.0]), scores([3.0, 4.0])];
             if place < 2 {
-                originals[place] = stranger
+                originals[place] = stranger;
             } else {
-                refined[place - 2] = stranger
+                refined[place - 2] = stranger;
             }
             assert!(matches!(meta_reward(Choice::First, originals, refined), Err(MetaRewardError::MixedScorers(..))));
         }

@@ -32,7 +32,7 @@ impl Scripted {
 
     fn asked_by_step(&self) -> BTreeMap<Step, usize> {
         let mut counts = BTreeMap::new();
-        for request in self.asked.lock().unwrap().iter() {
+        for request in self.asked.lock().expect("no test panics while asking").iter() {
             *counts.entry(request.origin.step).or_default() += 1;
         }
         counts
@@ -46,7 +46,7 @@ impl ChatModel for Scripted {
 
     fn chat(&self, request: ChatRequest) -> BoxFuture<'_, Result<ChatReply, ModelError>> {
         let text = (self.script)(&request);
-        self.asked.lock().unwrap().push(request);
+        self.asked.lock().expect("no test panics while asking").push(request);
         let reply = ChatReply { text, finish: Finish::Stop, usage: Usage::default(), verdict_logprobs: None };
         Box::pin(async move { Ok(reply) })
     }
@@ -230,7 +230,7 @@ async fn votes_need_no_further_call() {
 
 async fn synthesise(genrm: &Arc<Scripted>, settings: JudgeSettings, label: Choice) -> grm_judge::Synthesised {
     let preference = Preference { comparison: comparison("seven", "eight"), label };
-    pipeline(genrm, settings).synthesise(&preference).await.unwrap()
+    pipeline(genrm, settings).synthesise(&preference).await.expect("scripted models always answer")
 }
 
 /// Wrong under the first three criteria together, right under the best of all.

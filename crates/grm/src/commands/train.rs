@@ -68,7 +68,7 @@ fn read_all(paths: &[PathBuf], limit: Option<u64>) -> anyhow::Result<Vec<Labelle
         for record in grm_data::open(path, &options)? {
             match record {
                 Ok(Record::Labelled(preference)) if preference.label == Choice::First => {
-                    pairs.push(preference.comparison)
+                    pairs.push(preference.comparison);
                 }
                 Ok(Record::Labelled(preference)) => pairs.push(preference.comparison.swapped()),
                 Ok(Record::Unlabelled(pair)) => bail!("{}: record {} has no label", path.display(), pair.id),
