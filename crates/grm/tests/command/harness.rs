@@ -211,8 +211,8 @@ impl Bench {
         let folder = self.folder.path().to_string_lossy().into_owned();
         let text = text.replace(&format!("127.0.0.1:{port}"), "127.0.0.1:PORT").replace(&folder, "FOLDER");
         let lines = text.lines().map(|line| {
-            match line.split_once(" pairs in ").and_then(|(a, b)| Some((a, b.split_once(" s: ")?.1))) {
-                Some((pairs, rest)) => format!("{pairs} pairs in TIME s: {rest}"),
+            match line.split_once(" in ").and_then(|(a, b)| Some((a, b.split_once(" s: ")?.1))) {
+                Some((pairs, rest)) => format!("{pairs} in TIME s: {rest}"),
                 None => line.trim_end().to_owned(),
             }
         });

@@ -1,4 +1,4 @@
-//! Measures appending and opening: `cargo run --release -p grm-journal --example throughput -- RECORDS BYTES [FOLDER]`.
+//! Measures appending and opening: `cargo run --release -p grm-journal --example append_rate -- RECORDS BYTES [FOLDER]`.
 
 #![expect(clippy::print_stdout, reason = "a measurement's result belongs on stdout")]
 
