@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::future::join_all;
 use grm_core::{
     CallOrigin, ChatModel, ChatReply, ChatRequest, Choice, Comparison, Criterion, Form, Grammar, Invalid, Judgment,
-    ModelError, Outcome, Prompt, Refinement, Response, RewardModel, RewardRequest, RewardScore, Step, VerdictLogprobs,
-    Votes,
+    ModelError, Outcome, Prompt, Refinement, Response, RewardModel, RewardRequest, RewardScore, Sampling, Step,
+    VerdictLogprobs, Votes,
 };
 
 use crate::{
@@ -55,6 +55,19 @@ pub(crate) struct Draft {
     pub(crate) text: String,
 }
 
+/// Where a reply ends and the form it has.
+struct ReplyForm {
+    max_tokens: u32,
+    stop: Vec<String>,
+    grammar: Grammar,
+}
+
+impl ReplyForm {
+    fn new(max_tokens: u32, grammar: Grammar) -> Self {
+        Self { max_tokens, stop: Vec::new(), grammar }
+    }
+}
+
 /// What makes one call's seed and key its own.
 #[derive(Clone, Copy)]
 struct Place {
@@ -78,7 +91,12 @@ impl Asker<'_> {
         let place = Place { step, index: 0, sample: 0, swapped: false };
         let rendered = self.prompts.criteria(pair, given, wanted);
         let reply = self
-            .chat(&self.roles.genrm, place, rendered, max_tokens, Some(criteria::grammar(wanted, explanation_max)))
+            .chat(
+                &self.roles.genrm,
+                place,
+                rendered,
+                ReplyForm::new(max_tokens, criteria::grammar(wanted, explanation_max)),
+            )
             .await?;
         let parsed = criteria::parse(&reply.text, reply.finish, wanted, given);
         self.count(step, parsed.problem);
@@ -96,8 +114,9 @@ impl Asker<'_> {
         let ask = async |context: &PairContext, place: Place| {
             let rendered = self.prompts.judgment(context, criteria);
             let max_tokens = self.settings.max_tokens.judgment;
-            let reply =
-                self.chat(&self.roles.genrm, place, rendered, max_tokens, Some(self.judgment_grammar.clone())).await?;
+            let reply = self
+                .chat(&self.roles.genrm, place, rendered, ReplyForm::new(max_tokens, self.judgment_grammar.clone()))
+                .await?;
             let parsed = judgment::parse(&reply.text, reply.finish);
             self.count(step, parsed.as_ref().err().copied());
             Ok(Ballot::new(parsed, reply.verdict_logprobs, place))
@@ -111,7 +130,9 @@ impl Asker<'_> {
         let ask = async |context: &PairContext, place: Place| {
             let rendered = self.prompts.direct(context, form);
             let max_tokens = if form == Form::Thinking { self.settings.max_tokens.direct } else { 16 };
-            let reply = self.chat(&self.roles.genrm, place, rendered, max_tokens, Some(direct::grammar(form))).await?;
+            let reply = self
+                .chat(&self.roles.genrm, place, rendered, ReplyForm::new(max_tokens, direct::grammar(form)))
+                .await?;
             let parsed = direct::parse(&reply.text, reply.finish);
             self.count(Step::Direct, parsed.as_ref().err().copied());
             let parsed =
@@ -137,7 +158,9 @@ impl Asker<'_> {
         let room = u32::try_from(draft.text.len() / 2).unwrap_or(u32::MAX);
         let max_tokens = self.settings.max_tokens.refinement.max(room);
         let place = Place { step, index: place.0, sample: 0, swapped: place.1 == Choice::Second };
-        let reply = self.chat(&self.roles.policy, place, rendered, max_tokens, Some(refinement::grammar())).await?;
+        let stop = self.settings.refinement_stops(&draft.text);
+        let form = ReplyForm { stop, ..ReplyForm::new(max_tokens, refinement::grammar()) };
+        let reply = self.chat(&self.roles.policy, place, rendered, form).await?;
         let parsed = refinement::parse(&reply.text, reply.finish, &draft.text);
         self.count(step, parsed.as_ref().err().copied());
         Ok(match parsed {
@@ -179,8 +202,7 @@ impl Asker<'_> {
         model: &Arc<dyn ChatModel>,
         place: Place,
         rendered: Rendered,
-        max_tokens: u32,
-        grammar: Option<Grammar>,
+        form: ReplyForm,
     ) -> Result<ChatReply, ModelError> {
         let origin =
             CallOrigin { pair: self.pair.clone(), step: place.step, sample: place.sample, template: rendered.template };
@@ -189,8 +211,8 @@ impl Asker<'_> {
         let request = ChatRequest {
             messages: rendered.messages,
             shared_spans: rendered.shared_spans,
-            sampling: self.settings.sampling(place.step, seed, max_tokens),
-            grammar: grammar.filter(|_| self.settings.constrain),
+            sampling: Sampling { stop: form.stop, ..self.settings.sampling(place.step, seed, form.max_tokens) },
+            grammar: self.settings.constrain.then_some(form.grammar),
             verdict_logprobs: verdict,
             thinking: self.settings.thinking,
             origin,

@@ -94,6 +94,9 @@ pub struct JudgeSettings {
     pub constrain: bool,
     /// Ask hybrid reasoning models to think (`true`) or not (`false`); unset leaves the model's default.
     pub thinking: Option<bool>,
+    /// End a refinement where it would outgrow the response's layout: at a line break if the response has none, at an
+    /// empty line if it has none of those. For small models, which otherwise go on until their token limit.
+    pub keep_layout: bool,
     /// Where a DPO pair's rejected text comes from.
     pub rejected: Rejected,
 }
@@ -137,6 +140,7 @@ impl Default for JudgeSettings {
             max_tokens: MaxTokens::default(),
             constrain: true,
             thinking: None,
+            keep_layout: false,
             rejected: Rejected::Direct,
         }
     }
@@ -210,6 +214,17 @@ impl JudgeSettings {
         if alone || self.explore == Explore::Never { 0 } else { self.expanded_criteria }
     }
 
+    /// Where a revision of `original` ends. A model that repeats the prompt's frame has finished.
+    #[must_use]
+    pub(crate) fn refinement_stops(&self, original: &str) -> Vec<String> {
+        let mut stops = vec!["[End of Response]".to_owned()];
+        let original = original.trim();
+        if self.keep_layout && !original.contains("\n\n") {
+            stops.push(if original.contains('\n') { "\n\n" } else { "\n" }.to_owned());
+        }
+        stops
+    }
+
     /// Sampling of one call; `max_tokens` is the caller's.
     #[must_use]
     pub(crate) fn sampling(&self, step: Step, seed: u64, max_tokens: u32) -> Sampling {
@@ -219,9 +234,7 @@ impl JudgeSettings {
             Step::Refinement => self.refinement_temperature,
         };
         let top_p = if temperature == 0.0 { 1.0 } else { self.top_p };
-        // A model that repeats the frame has finished revising.
-        let stop = if step == Step::Refinement { vec!["[End of Response]".to_owned()] } else { Vec::new() };
-        Sampling { temperature, top_p, seed, max_tokens, stop }
+        Sampling { temperature, top_p, seed, max_tokens, stop: Vec::new() }
     }
 }
 
@@ -240,6 +253,17 @@ mod tests {
         let settings = JudgeSettings::default();
         assert_eq!((settings.initial_criteria, settings.expanded_criteria, settings.combined_criteria), (3, 7, 3));
         settings.check().unwrap();
+    }
+
+    #[test]
+    fn a_refinement_may_be_held_to_the_layout_of_its_response() {
+        let stops = |keep_layout, original: &str| {
+            JudgeSettings { keep_layout, ..JudgeSettings::default() }.refinement_stops(original)
+        };
+        assert_eq!(stops(false, "one line"), ["[End of Response]"]);
+        assert_eq!(stops(true, "one line\n"), ["[End of Response]", "\n"]);
+        assert_eq!(stops(true, "two\nlines"), ["[End of Response]", "\n\n"]);
+        assert_eq!(stops(true, "two\n\nparagraphs"), ["[End of Response]"]);
     }
 
     #[test]

@@ -69,6 +69,7 @@ fn defaults() -> Recipe {
     (judge.initial_criteria, judge.expanded_criteria, judge.combined_criteria) = (2, 1, 2);
     judge.explore = Explore::Always;
     judge.both_orders = true;
+    judge.keep_layout = true;
     judge.rejected = Rejected::FirstJudgment;
     judge.max_tokens = grm_judge::MaxTokens { per_criterion: 64, judgment: 192, refinement: 96, direct: 384 };
     recipe
