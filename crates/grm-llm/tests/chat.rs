@@ -78,7 +78,7 @@ async fn sampling_and_template_arguments_are_sent() {
     chat.chat(asked).await.unwrap();
     let body: Value = serde_json::from_slice(&mock.received()[0].body).unwrap();
     assert_eq!(body["chat_template_kwargs"], json!({"enable_thinking": false, "style": "short"}));
-    assert_eq!((&body["stop"], &body["logprobs"], &body["top_logprobs"]), (&json!(["###"]), &json!(true), &json!(20)));
+    assert_eq!((&body["stop"], &body["logprobs"], &body["top_logprobs"]), (&json!(["###"]), &json!(true), &json!(5)));
     assert!(body["seed"].as_u64().unwrap() <= 0x7fff_ffff, "{}", body["seed"]);
 }
 
