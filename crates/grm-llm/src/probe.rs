@@ -192,7 +192,7 @@ async fn look_at_grammar(chat: &RemoteChat, report: &mut EndpointReport) {
 async fn look_at_logprobs(chat: &RemoteChat, report: &mut EndpointReport) {
     const SUBJECT: &str = "log-probabilities";
     const CURE: &str =
-        "allow top_logprobs of 20 at the server (vLLM: --max-logprobs 20); without them confidence comes from votes";
+        "allow top_logprobs of 5 at the server (vLLM: --max-logprobs 5); without them confidence comes from votes";
     let asked = "Write only the verdict and nothing else: [[A]] if 1 + 1 = 2, [[B]] if not.";
     match chat.chat(ChatRequest { verdict_logprobs: true, ..question(asked, true) }).await {
         Ok(ChatReply { verdict_logprobs: Some(_), .. }) => report.ok(SUBJECT, "of both verdict letters come back"),
