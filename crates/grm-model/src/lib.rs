@@ -1,0 +1,31 @@
+//! Decoders in burn, for training and for rewards: Qwen2, Qwen3 and Llama, with an output layer or a scalar head, with or
+//! without low-rank adapters.
+//!
+//! Modules are named as checkpoints name them. Training sees a network through [`Network`]: rows of tokens in, a few
+//! numbers a row out, derivatives back in.
+
+mod build;
+mod causal;
+pub mod config;
+pub mod decoder;
+pub mod families;
+mod log_probs;
+mod generate;
+pub mod lora;
+pub mod network;
+mod parameters;
+mod reward;
+mod tape;
+mod trunk;
+pub mod weights;
+
+pub use causal::CausalLm;
+pub use config::{ConfigError, DecoderConfig};
+pub use families::Family;
+pub use lora::{LoraConfig, LoraError};
+pub use network::{Gradients, Network, Outputs, ParameterInfo, RowError, TokenRow};
+pub use parameters::HostParameters;
+pub use reward::RewardModel;
+pub use tape::Checkpointing;
+pub use trunk::Execution;
+pub use weights::{HostTensor, WeightError, Weights};

@@ -1,0 +1,197 @@
+//! A decoder that gives one reward: `score(norm(h))` at a row's last token.
+
+use std::path::Path;
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::{
+    build::Builder,
+    config::DecoderConfig,
+    decoder::{Decoder, Linear},
+    lora::{LoraConfig, LoraError},
+    network::{Gradients, Network, Outputs, ParameterInfo, RowError, TokenRow},
+    parameters::{self, HostParameters, host_values},
+    trunk::{Execution, PREFIX, Trunk, add_flat},
+    weights::{HostTensor, WeightError, Weights},
+};
+
+const HEAD: &str = "score";
+
+/// A decoder with a linear head of one output: `*ForSequenceClassification` (`score.weight`), or TRL's value head
+/// (`v_head.summary.weight` and `.bias`).
+#[derive(Debug, Clone)]
+pub struct RewardModel {
+    pub(crate) trunk: Trunk,
+    pub(crate) head: Linear,
+}
+
+impl RewardModel {
+    /// Builds it from a store that has a head; `place` names the store in errors.
+    ///
+    /// # Errors
+    /// A missing tensor, a wrong shape, a value that is not finite.
+    pub fn new(
+        config: DecoderConfig,
+        weights: &dyn Weights,
+        place: &Path,
+        device: &Device,
+    ) -> Result<Self, WeightError> {
+        let place = place.display().to_string();
+        let builder = Builder::new(weights, &config, &place, device)?;
+        let decoder = builder.decoder()?;
+        let is_there = |name: &&str| weights.contains(&format!("{name}.weight"));
+        let head = builder.outer_linear(["score", "v_head.summary"].into_iter().find(is_there).unwrap_or(HEAD), 1)?;
+        Ok(Self { trunk: Trunk::new(config, decoder, device.clone()), head })
+    }
+
+    /// Puts a head of zeros on a decoder that has none: every reward is 0 until it is trained.
+    ///
+    /// # Errors
+    /// As [`RewardModel::new`].
+    pub fn with_new_head(
+        config: DecoderConfig,
+        weights: &dyn Weights,
+        place: &Path,
+        device: &Device,
+    ) -> Result<Self, WeightError> {
+        let decoder = Builder::new(weights, &config, &place.display().to_string(), device)?.decoder()?;
+        let head = Linear::new(Tensor::zeros([1, config.hidden_size], device), None);
+        Ok(Self { trunk: Trunk::new(config, decoder, device.clone()), head })
+    }
+
+    /// Replaces the head, `[1, hidden]` and an optional bias.
+    pub fn set_head(&mut self, weight: &[f32], bias: Option<f32>) {
+        let device = &self.trunk.device;
+        let weight = Tensor::from_data(TensorData::new(weight.to_vec(), [1, weight.len()]), device);
+        self.head = Linear::new(weight, bias.map(|bias| Tensor::from_data([bias], device)));
+        self.train_head();
+    }
+
+    /// Its configuration.
+    #[must_use]
+    pub fn config(&self) -> &DecoderConfig {
+        &self.trunk.config
+    }
+
+    /// How rows are computed from now on.
+    pub fn set_execution(&mut self, execution: Execution) {
+        self.trunk.execution = execution;
+    }
+
+    /// Freezes the decoder, puts adapters on, and trains those and the head.
+    ///
+    /// # Errors
+    /// See [`LoraConfig::attach`].
+    pub fn train_adapter(&mut self, lora: &LoraConfig) -> Result<(), LoraError> {
+        lora.attach(&mut self.trunk.decoder)?;
+        self.trunk.set_trainable(&|name| name.contains(".lora_"));
+        self.train_head();
+        Ok(())
+    }
+
+    /// Trains all of it.
+    pub fn train_everything(&mut self) {
+        self.trunk.set_trainable(&|_| true);
+        self.train_head();
+    }
+
+    fn train_head(&mut self) {
+        self.head = parameters::set_trainable(self.head.clone(), HEAD, &|_| true);
+    }
+
+    /// Every parameter, adapters apart from what they sit on, on the host.
+    #[must_use]
+    pub fn to_host(&self) -> HostParameters {
+        let mut parameters = parameters::to_host(&self.trunk.decoder, PREFIX, &|_| true);
+        parameters.extend(self.head_to_host());
+        parameters
+    }
+
+    /// `score.weight`, and `score.bias` where there is one.
+    #[must_use]
+    pub fn head_to_host(&self) -> HostParameters {
+        parameters::to_host(&self.head, HEAD, &|_| true)
+    }
+
+    /// The token a transformers classifier scores: the last one that is not the padding token, wherever it stands.
+    /// [`Network::outputs`] scores a row's last token; cut rows here first to agree with such a classifier on rows that
+    /// end in padding-like tokens.
+    #[must_use]
+    pub fn pooled_length(&self, tokens: &[u32]) -> usize {
+        let Some(pad) = self.trunk.config.pad_token else { return tokens.len() };
+        tokens.iter().rposition(|&token| token != pad).map_or(tokens.len(), |last| last + 1)
+    }
+
+    /// Hidden states the head sees, one a row.
+    fn last_places(places: &[Vec<usize>]) -> Vec<usize> {
+        places.iter().filter_map(|places| places.last().copied()).collect()
+    }
+
+    fn outputs_of(&self, decoder: &Decoder, rows: &[TokenRow]) -> Result<Outputs, RowError> {
+        self.trunk.check(rows)?;
+        let tokens: Vec<&[u32]> = rows.iter().map(|row| row.tokens.as_slice()).collect();
+        let layout = self.trunk.layout(&tokens);
+        let hidden = self.trunk.hidden_by(decoder, &layout, &Self::last_places(layout.places()));
+        Ok(one_each(host_values(self.head.forward(hidden))))
+    }
+
+    /// The value at every token of a row (TRL's value head): for tests.
+    ///
+    /// # Errors
+    /// See [`Network::outputs`].
+    pub fn values(&self, row: &TokenRow) -> Result<HostTensor, RowError> {
+        self.trunk.check(std::slice::from_ref(row))?;
+        let layout = self.trunk.layout(&[&row.tokens]);
+        let values = host_values(self.head.forward(self.trunk.hidden(&layout, &layout.places()[0])));
+        Ok(HostTensor { shape: vec![values.len()], values })
+    }
+}
+
+fn one_each(values: Vec<f32>) -> Outputs {
+    values.into_iter().map(|value| vec![value]).collect()
+}
+
+impl Network for RewardModel {
+    fn outputs(&self, rows: &[TokenRow]) -> Result<Outputs, RowError> {
+        self.outputs_of(&self.trunk.decoder, rows)
+    }
+
+    fn reference_outputs(&self, rows: &[TokenRow]) -> Option<Result<Outputs, RowError>> {
+        self.trunk.base().map(|base| self.outputs_of(&base, rows))
+    }
+
+    fn gradients(
+        &self,
+        rows: &[TokenRow],
+        loss: &mut dyn FnMut(&Outputs) -> Outputs,
+    ) -> Result<Gradients, RowError> {
+        self.trunk.check(rows)?;
+        let tokens: Vec<&[u32]> = rows.iter().map(|row| row.tokens.as_slice()).collect();
+        let layout = self.trunk.layout(&tokens);
+        let tape = self.trunk.record(&layout, &Self::last_places(layout.places()));
+        let hidden = tape.output();
+        let derivatives = loss(&one_each(host_values(self.head.forward(hidden.clone())))).concat();
+        let count = derivatives.len();
+        let derivatives = Tensor::<2>::from_data(TensorData::new(derivatives, [count, 1]), &self.trunk.device);
+        let mut gradients = Gradients::default();
+        add_flat(&mut gradients, "score.weight", derivatives.clone().transpose().matmul(hidden));
+        if self.head.bias.is_some() {
+            gradients.add("score.bias", derivatives.clone().sum());
+        }
+        tape.backward(derivatives.matmul(self.head.weight.val()), PREFIX, &mut gradients);
+        Ok(gradients)
+    }
+
+    fn parameters(&self) -> Vec<ParameterInfo> {
+        let mut infos = parameters::infos(&self.trunk.decoder, PREFIX, &|name| self.trunk.trainable.contains(name));
+        infos.extend(parameters::infos(&self.head, HEAD, &|_| true));
+        infos.sort_by(|a, b| a.name.cmp(&b.name));
+        infos
+    }
+
+    fn update(&mut self, change: &mut dyn FnMut(&str, Tensor<1>) -> Tensor<1>) {
+        self.trunk.update(change);
+        let which = ["score.weight".to_owned(), "score.bias".to_owned()].into();
+        self.head = parameters::map(self.head.clone(), HEAD, &which, change);
+    }
+}

@@ -1,0 +1,157 @@
+//! The decoder's way forward and back.
+//!
+//! Each layer is differentiated on its own: going forward, its input is kept, with its graph or (checkpointing) without;
+//! going back, the gradient of its output is multiplied in and the layer's graph walked. Layers below the first
+//! trainable parameter are run without any graph. So at most one layer's gradients of activations are alive at a time,
+//! and with checkpointing only one layer's activations.
+
+use burn::{module::Module, tensor::Tensor};
+
+use crate::{
+    decoder::{Context, Decoder, DecoderLayer, Layout, RmsNorm},
+    network::Gradients,
+    parameters,
+};
+
+/// Whether a layer's activations are kept or computed again on the way back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Checkpointing {
+    /// Kept: faster.
+    #[default]
+    Off,
+    /// Computed again: one more forward pass, a fraction of the memory.
+    On,
+}
+
+/// What is trainable in a decoder, as far as the way back needs to know.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Depth {
+    /// Index of the first layer with a trainable parameter.
+    pub(crate) first_layer: usize,
+    /// Whether the embedding is trained.
+    pub(crate) embedding: bool,
+}
+
+/// A forward pass that knows the way back.
+#[derive(Debug)]
+pub(crate) struct Tape<'a> {
+    decoder: &'a Decoder,
+    context: Context,
+    depth: Depth,
+    steps: Vec<Step>,
+    top: NormStep,
+    device_tokens: Tensor<1, burn::tensor::Int>,
+    wanted: Tensor<1, burn::tensor::Int>,
+    token_count: usize,
+}
+
+#[derive(Debug)]
+enum Step {
+    Kept(Graph<DecoderLayer>),
+    Again { input: Tensor<2> },
+}
+
+/// A module run with gradients: what went in and what came out.
+#[derive(Debug)]
+struct Graph<M> {
+    module: M,
+    input: Tensor<2>,
+    output: Tensor<2>,
+}
+
+type NormStep = Graph<RmsNorm>;
+
+impl<'a> Tape<'a> {
+    /// Runs the layout. The tape's output is the final hidden state of each place in `wanted`, `[wanted, hidden]`.
+    pub(crate) fn record(
+        decoder: &'a Decoder,
+        layout: &Layout,
+        context: Context,
+        wanted: Tensor<1, burn::tensor::Int>,
+        depth: Depth,
+        checkpointing: Checkpointing,
+    ) -> Self {
+        let device_tokens = layout.tokens(&wanted.device());
+        let mut x = decoder.embed(device_tokens.clone());
+        for layer in &decoder.layers[..depth.first_layer] {
+            x = layer.forward(x, &context, None);
+        }
+        let tracked = context.autodiff();
+        let mut steps = Vec::new();
+        for (index, layer) in decoder.layers.iter().enumerate().skip(depth.first_layer) {
+            let (output, step) = match checkpointing {
+                Checkpointing::Off => {
+                    let graph = run_layer(layer, x, &tracked, depth.needs_input_gradient(index));
+                    (graph.output.clone().inner(), Step::Kept(graph))
+                }
+                Checkpointing::On => (layer.forward(x.clone(), &context, None), Step::Again { input: x }),
+            };
+            steps.push(step);
+            x = output;
+        }
+        let module = decoder.norm.clone().train();
+        let input = x.select(0, wanted.clone()).autodiff().require_grad();
+        let output = module.forward(input.clone());
+        let top = Graph { module, input, output };
+        Self { decoder, context: tracked, depth, steps, top, device_tokens, wanted, token_count: layout.token_count() }
+    }
+
+    /// The final hidden states asked for.
+    pub(crate) fn output(&self) -> Tensor<2> {
+        self.top.output.clone().inner()
+    }
+
+    /// Carries the gradient of [`Tape::output`] back to the decoder's parameters, named under `prefix`.
+    pub(crate) fn backward(self, gradient: Tensor<2>, prefix: &str, into: &mut Gradients) {
+        let hidden = gradient.dims()[1];
+        let Some(top) = self.top.backward(gradient, &format!("{prefix}norm"), into) else { return };
+        let zeros = Tensor::<2>::zeros([self.token_count, hidden], &top.device());
+        let mut above = zeros.select_assign(0, self.wanted, top, burn::tensor::IndexingUpdateOp::Add);
+        let first = self.depth.first_layer;
+        for (offset, step) in self.steps.into_iter().enumerate().rev() {
+            let index = first + offset;
+            let graph = match step {
+                Step::Kept(graph) => graph,
+                Step::Again { input } => {
+                    let layer = &self.decoder.layers[index];
+                    run_layer(layer, input, &self.context, self.depth.needs_input_gradient(index))
+                }
+            };
+            match graph.backward(above, &format!("{prefix}layers.{index}"), into) {
+                Some(below) => above = below,
+                None => return,
+            }
+        }
+        if self.depth.embedding {
+            let [vocabulary, hidden] = self.decoder.embed_tokens.weight.val().dims();
+            let zeros = Tensor::<2>::zeros([vocabulary, hidden], &above.device());
+            let sum = zeros.select_assign(0, self.device_tokens, above, burn::tensor::IndexingUpdateOp::Add);
+            into.add(&format!("{prefix}embed_tokens.weight"), sum.flatten(0, 1));
+        }
+    }
+}
+
+impl Depth {
+    fn needs_input_gradient(self, layer: usize) -> bool {
+        self.embedding || layer > self.first_layer
+    }
+}
+
+fn run_layer(layer: &DecoderLayer, input: Tensor<2>, context: &Context, needs_gradient: bool) -> Graph<DecoderLayer> {
+    let module = layer.clone().train();
+    let input = input.autodiff().set_require_grad(needs_gradient);
+    let output = module.forward(input.clone(), context, None);
+    Graph { module, input, output }
+}
+
+impl<M: Module> Graph<M> {
+    /// The gradient of the input, where it was asked for; the parameters' go into `into`.
+    fn backward(self, gradient: Tensor<2>, prefix: &str, into: &mut Gradients) -> Option<Tensor<2>> {
+        if !self.output.is_tracked() {
+            return Some(gradient);
+        }
+        let mut gradients = (self.output * gradient.autodiff()).sum().backward();
+        parameters::collect(&self.module, prefix, &mut gradients, into);
+        self.input.grad_remove(&mut gradients)
+    }
+}
