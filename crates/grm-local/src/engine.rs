@@ -9,6 +9,7 @@ use std::{
 
 use futures::channel::oneshot;
 use grm_core::{BoxFuture, ChatModel, ChatReply, ChatRequest, ModelError, ModelIdentity};
+use grm_text::{RenderOptions, TemplateMessage};
 use llama_cpp_2::context::params::{LlamaContextParams, LlamaPoolingType};
 
 use crate::{
@@ -16,7 +17,6 @@ use crate::{
     models::ResolvedModel,
     sampler::Draw,
     scheduler::{EngineStats, Job, Scheduler},
-    template::{RenderOptions, TemplateMessage},
     weights::{self, Adapter, Tokens, Weights, engine_error},
     worker::{Command, Generate, Worker},
 };

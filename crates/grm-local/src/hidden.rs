@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use grm_core::{ModelError, Part, Prompt, Response, Role, Span, Turn};
+use grm_text::{RenderOptions, TemplateMessage};
 
 use crate::{
     engine::{Engine, EngineConfig, Lane, LaneConfig},
     models::ResolvedModel,
     scheduler::{EngineStats, Job},
-    template::{RenderOptions, TemplateMessage},
     weights::{Tokens, Weights},
     worker::{Command, Hidden},
 };

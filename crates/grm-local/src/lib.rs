@@ -9,7 +9,6 @@ mod cells;
 mod cores;
 mod engine;
 mod features;
-pub mod gguf;
 mod grammar;
 mod head;
 mod hidden;
@@ -21,13 +20,15 @@ mod reward;
 mod sampler;
 mod scheduler;
 mod stop;
-mod template;
+#[cfg(test)]
+mod tokens_agree;
 mod verdict;
 mod weights;
 mod worker;
 
 pub use engine::{Engine, EngineConfig, SLOTS_MAX};
 pub use features::{FeatureError, FeatureProgress, features};
+pub use grm_gguf as gguf;
 pub use head::{BUILTIN_HEAD, Head, HeadError};
 pub use hidden::{HiddenState, HiddenStates, TEXT_TOKENS_MAX, TextForm};
 pub use hub::{FetchRequest, Fetched, Fetcher, HubCache, HubError, HubFile};

@@ -15,12 +15,10 @@ use std::{
     time::UNIX_EPOCH,
 };
 
+use grm_gguf::{GgufError, GgufHeader};
 use sha2::{Digest, Sha256};
 
-use crate::{
-    gguf::{self, GgufError, GgufHeader},
-    hub::{self, Fetcher, HubCache, HubFile},
-};
+use crate::hub::{self, Fetcher, HubCache, HubFile};
 
 /// A model file that exists, is whole, and whose content is known by hash.
 #[derive(Debug, Clone)]
@@ -239,7 +237,7 @@ pub fn resolve(name: &str, places: &Places, fetcher: Option<&dyn Fetcher>) -> Re
 }
 
 fn open(name: &str, path: PathBuf, known: Option<&'static KnownModel>) -> Result<ResolvedModel, ModelFileError> {
-    let header = match gguf::read_header(&path) {
+    let header = match grm_gguf::read_header(&path) {
         Ok(header) => header,
         Err(source) => return Err(ModelFileError::Gguf { path, source }),
     };

@@ -7,6 +7,8 @@ use std::{
 };
 
 use grm_core::ModelError;
+use grm_gguf::read_header;
+use grm_text::{ChatTemplate, Rendered};
 use llama_cpp_2::{
     LogOptions,
     context::{LlamaContext, params::LlamaContextParams},
@@ -17,14 +19,12 @@ use llama_cpp_2::{
 };
 
 use crate::{
-    gguf,
     models::{ResolvedModel, file_sha256},
     scheduler::Token,
-    template::{ChatTemplate, Rendered},
 };
 
 /// The one llama.cpp backend of this process; its log goes to `tracing`.
-fn backend() -> Result<&'static LlamaBackend, ModelError> {
+pub(crate) fn backend() -> Result<&'static LlamaBackend, ModelError> {
     static BACKEND: OnceLock<Result<LlamaBackend, String>> = OnceLock::new();
     let started = BACKEND.get_or_init(|| {
         send_logs_to_tracing(LogOptions::default());
@@ -180,7 +180,7 @@ fn load_adapter(model: &mut LlamaModel, path: &Path, scale: f32) -> Result<Adapt
     let failed = |source: Box<dyn std::error::Error + Send + Sync>| {
         engine_error(format!("could not load the adapter {}; was it made for this model?", path.display()), source)
     };
-    gguf::read_header(path).map_err(|error| failed(error.into()))?;
+    read_header(path).map_err(|error| failed(error.into()))?;
     let sha256 = file_sha256(path).map_err(|error| failed(error.into()))?;
     let lora = model.lora_adapter_init(path).map_err(|error| failed(error.into()))?;
     Ok(Adapter { lora, scale, identity: format!("{sha256}*{scale}") })

@@ -20,40 +20,45 @@ const CHATML: &str = "{% for message in messages %}{{ '<|im_start|>' + message.r
 
 /// A piece of a rendered conversation that is tokenised on its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stretch {
-    pub(crate) text: String,
+pub struct Stretch {
+    /// What is written there.
+    pub text: String,
     /// Whether special tokens written in the text are recognised: only in our own words.
-    pub(crate) special: bool,
+    pub special: bool,
 }
 
 /// A rendered conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Rendered {
-    pub(crate) stretches: Vec<Stretch>,
+pub struct Rendered {
+    /// Neighbours of one kind are joined, except where the shared ones end.
+    pub stretches: Vec<Stretch>,
     /// How many leading stretches other calls share.
-    pub(crate) shared: usize,
+    pub shared: usize,
 }
 
 /// One message as the template sees it.
 #[derive(Debug, Clone)]
-pub(crate) struct TemplateMessage<'a> {
-    pub(crate) role: Role,
-    pub(crate) spans: &'a [Span],
+pub struct TemplateMessage<'a> {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said; the template never sees it.
+    pub spans: &'a [Span],
 }
 
 /// What surrounds the messages.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct RenderOptions {
+pub struct RenderOptions {
     /// End with the opening of the assistant's turn.
-    pub(crate) generation_prompt: bool,
-    pub(crate) thinking: Option<bool>,
+    pub generation_prompt: bool,
+    /// `enable_thinking` as the template sees it; undefined if `None`.
+    pub thinking: Option<bool>,
     /// Leading spans, counted through all messages, that other calls share.
-    pub(crate) shared_spans: usize,
+    pub shared_spans: usize,
 }
 
 /// A model's chat template, compiled.
 #[derive(Debug)]
-pub(crate) struct ChatTemplate {
+pub struct ChatTemplate {
     model: String,
     environment: Environment<'static>,
     bos: String,
@@ -61,8 +66,9 @@ pub(crate) struct ChatTemplate {
 }
 
 impl ChatTemplate {
-    /// Compiles the template of `model`; without one, ChatML is used.
-    pub(crate) fn new(model: &str, source: Option<&str>, bos: String, eos: String) -> Result<Self, ModelError> {
+    /// Compiles the template of `model`; without one, ChatML is used. `model` is the name errors tell; `bos` and `eos` are
+    /// the texts of those tokens, for templates that write them.
+    pub fn new(model: &str, source: Option<&str>, bos: String, eos: String) -> Result<Self, ModelError> {
         let mut environment = Environment::new();
         environment.set_syntax(syntax());
         environment.set_fuel(Some(FUEL));
@@ -80,8 +86,9 @@ impl ChatTemplate {
         Ok(Self { model: model.to_owned(), environment, bos, eos })
     }
 
-    /// Renders messages to stretches.
-    pub(crate) fn render(&self, messages: &[TemplateMessage], options: RenderOptions) -> Result<Rendered, ModelError> {
+    /// Renders messages to stretches. Refused: media, and templates that fail, run too long, write too much, or change,
+    /// drop or repeat what messages say.
+    pub fn render(&self, messages: &[TemplateMessage], options: RenderOptions) -> Result<Rendered, ModelError> {
         let spans: Vec<&Span> = messages.iter().flat_map(|message| message.spans).collect();
         self.refuse_media(&spans)?;
         let marked = mark(messages);
