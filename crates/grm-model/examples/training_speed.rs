@@ -27,7 +27,9 @@ impl Weights for Random {
         let config = &self.0;
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         let (queries, keys) = (config.heads * config.head_dim, config.key_value_heads * config.head_dim);
-        let part = |name: &str| name.trim_end_matches(".weight").trim_end_matches(".bias").rsplit('.').next().map(str::to_owned);
+        let part = |name: &str| {
+            name.trim_end_matches(".weight").trim_end_matches(".bias").rsplit('.').next().map(str::to_owned)
+        };
         let (outputs, inputs) = match part(name).unwrap_or_default().as_str() {
             "embed_tokens" => (config.vocabulary_size, hidden),
             "q_proj" => (queries, hidden),

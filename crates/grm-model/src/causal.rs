@@ -169,11 +169,7 @@ impl Network for CausalLm {
         self.trunk.base().map(|base| self.outputs_of(&base, rows))
     }
 
-    fn gradients(
-        &self,
-        rows: &[TokenRow],
-        loss: &mut dyn FnMut(&Outputs) -> Outputs,
-    ) -> Result<Gradients, RowError> {
+    fn gradients(&self, rows: &[TokenRow], loss: &mut dyn FnMut(&Outputs) -> Outputs) -> Result<Gradients, RowError> {
         self.trunk.check(rows)?;
         let tokens: Vec<&[u32]> = rows.iter().map(|row| row.tokens.as_slice()).collect();
         let layout = self.trunk.layout(&tokens);

@@ -76,8 +76,18 @@ pub enum ConfigError {
         reason: String,
     },
     /// A key is missing or has another type.
-    #[error("the model's configuration has no usable `{key}` ({found}); take the config.json that lies beside the weights")]
+    #[error(
+        "the model's configuration has no usable `{key}` ({found}); take the config.json that lies beside the weights"
+    )]
     Key {
+        /// The key.
+        key: String,
+        /// What is there.
+        found: String,
+    },
+    /// A key of a GGUF file's metadata, or a tensor, is missing or has another type.
+    #[error("the file has no usable `{key}` ({found}); convert the model again with a current llama.cpp")]
+    Metadata {
         /// The key.
         key: String,
         /// What is there.

@@ -75,7 +75,11 @@ impl LoraConfig {
         let ([outputs, inputs], device) = (weight.dims(), weight.device());
         let bound = 1.0 / (inputs as f32).sqrt();
         let values: Vec<f32> = (0..self.rank * inputs).map(|_| random.random_range(-bound..bound)).collect();
-        Lora::new(matrix(values, [self.rank, inputs], &device), Tensor::zeros([outputs, self.rank], &device), self.scale())
+        Lora::new(
+            matrix(values, [self.rank, inputs], &device),
+            Tensor::zeros([outputs, self.rank], &device),
+            self.scale(),
+        )
     }
 }
 

@@ -94,8 +94,8 @@ pub struct ParameterInfo {
     pub shape: Vec<usize>,
 }
 
-/// A network that can be trained.
-pub trait Network {
+/// A network that can be trained; several threads may run rows at once.
+pub trait Network: Sync {
     /// The outputs of each row; nothing is kept for gradients.
     ///
     /// # Errors
@@ -113,11 +113,7 @@ pub trait Network {
     ///
     /// # Errors
     /// As [`Network::outputs`].
-    fn gradients(
-        &self,
-        rows: &[TokenRow],
-        loss: &mut dyn FnMut(&Outputs) -> Outputs,
-    ) -> Result<Gradients, RowError>;
+    fn gradients(&self, rows: &[TokenRow], loss: &mut dyn FnMut(&Outputs) -> Outputs) -> Result<Gradients, RowError>;
 
     /// Every trainable parameter, in the order of their names.
     fn parameters(&self) -> Vec<ParameterInfo>;

@@ -100,7 +100,8 @@ fn a_value_head_equals_the_reference() {
     let values = linear.forward(matrix(golden.values("last_hidden"), [64, 64]));
     let found = values.try_into_vec_as::<f32>().expect("f32");
     assert!(largest_difference(&found, &golden.values("values")) < LOGITS);
-    let lengths: Vec<usize> = golden.rows("attention_mask").iter().map(|row| row.iter().sum::<f32>() as usize).collect();
+    let lengths: Vec<usize> =
+        golden.rows("attention_mask").iter().map(|row| row.iter().sum::<f32>() as usize).collect();
     let pooled: Vec<f32> = lengths.iter().enumerate().map(|(row, length)| found[row * 32 + length - 1]).collect();
     assert!(largest_difference(&pooled, &golden.values("scores")) < LOGITS);
 }

@@ -2,10 +2,8 @@
 
 mod reference;
 
-use grm_model::{
-    Checkpointing, Execution, Gradients, LoraConfig, Network, Outputs, TokenRow,
-};
-use reference::{Golden, causal, causal_at, classifier, folder, largest_difference, rows};
+use grm_model::{Checkpointing, Execution, Gradients, LoraConfig, Network, Outputs};
+use reference::{Golden, causal, causal_at, classifier, folder, largest_difference, rows, target_rows};
 
 /// Of the loss itself.
 const LOSS: f64 = 5e-7;
@@ -18,15 +16,6 @@ const EXECUTIONS: [Execution; 3] = [
     Execution { packed: true, checkpointing: Checkpointing::Off },
     Execution { packed: true, checkpointing: Checkpointing::On },
 ];
-
-/// The prompts and targets of a batch with a completion mask.
-fn target_rows(golden: &Golden) -> Vec<TokenRow> {
-    let (mut rows, _) = rows(golden, "input_ids", "attention_mask");
-    for (row, mask) in rows.iter_mut().zip(golden.rows("completion_mask")) {
-        row.targets_from = mask.iter().position(|&m| m == 1.0).expect("a completion");
-    }
-    rows
-}
 
 /// Mean cross-entropy over all targets.
 fn sft(outputs: &Outputs, loss: &mut f64) -> Outputs {

@@ -23,7 +23,7 @@ pub(crate) const OPTIMISER: &str = "optimiser.safetensors";
 pub(crate) const METRICS: &str = "metrics.jsonl";
 
 /// Settings that change no number of a run.
-const FREE: [&str; 3] = ["checkpoint_steps", "checkpoints_kept", "finish_with"];
+const FREE: [&str; 4] = ["checkpoint_steps", "checkpoints_kept", "finish_with", "workers"];
 
 /// The evaluation with the lowest loss.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! Networks small enough to differentiate by hand.
 
-use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::tensor::{Device, Tensor};
 use grm_model::{Gradients, Network, Outputs, ParameterInfo, RowError, TokenRow};
@@ -10,7 +11,7 @@ pub(crate) const VOCABULARY: usize = 8;
 /// What goes wrong, by calls of `gradients` counted from 0.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Faults {
-    pub(crate) calls: Cell<usize>,
+    pub(crate) calls: Arc<AtomicUsize>,
     /// This call is refused.
     pub(crate) refuse_at: Option<usize>,
     /// This call and later ones see outputs that are NaN.
@@ -19,7 +20,7 @@ pub(crate) struct Faults {
 
 impl Faults {
     fn next(&self) -> Result<bool, RowError> {
-        let call = self.calls.replace(self.calls.get() + 1);
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
         if self.refuse_at == Some(call) {
             return Err(RowError::Empty { row: 0 });
         }

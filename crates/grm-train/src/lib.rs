@@ -9,6 +9,7 @@ mod batching;
 mod checkpoint;
 mod clip;
 mod clock;
+mod desk;
 mod disk;
 mod error;
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod settings;
 mod shuffle;
 mod task;
 mod tensors;
+mod workers;
 
 pub use batching::{BatchSettings, Dropped, MicroBatch, Order, Plan, PlannedStep, plan};
 pub use checkpoint::{Best, load_parameters};

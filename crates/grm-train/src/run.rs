@@ -7,26 +7,27 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use grm_model::{Gradients, Network, Outputs, RowError};
+use grm_model::{Gradients, Network};
 
 use crate::batching::{Dropped, PlannedStep, evaluation_batches};
 use crate::checkpoint::{self, Best, Checkpoints, Contents, Found, State, load_parameters, parameters};
 use crate::clip::clip;
 use crate::clock::Clock;
+use crate::desk::Desk;
 use crate::disk::{self, Disk, FileSystem};
 use crate::error::{CheckpointError, FolderError, TrainError};
 use crate::job::{Job, ids, lengths};
 use crate::log::Logs;
 use crate::log::metrics::Record;
 use crate::log::report::{Report, render_report};
-use crate::objective::dpo::{PairLogProbabilities, ReferenceModel, pair_log_probabilities};
-use crate::objective::{Metrics, Value, WrongOutputs};
+use crate::objective::Metrics;
 use crate::optimiser::AdamW;
 use crate::progress::{Finished, Progress, Start, StepReport};
 use crate::reference::Reference;
 use crate::settings::{Finish, TrainSettings};
-use crate::task::{Example, Task, rows};
+use crate::task::{Example, Task};
 use crate::tensors::TensorFile;
+use crate::workers::Workers;
 
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,6 +93,7 @@ struct Run<'a, N> {
     state: State,
     resumed_from: Option<usize>,
     clock: Clock,
+    workers: Workers,
 }
 
 impl<'a, N: Network> Run<'a, N> {
@@ -125,7 +127,21 @@ impl<'a, N: Network> Run<'a, N> {
         progress.started(&start(job, network, resumed_from));
         let logs = Logs::open(folder, text)?;
         let clock = Clock::new(job, state.step);
-        Ok(Self { job, network, folder, progress, checkpoints, reference, optimiser, logs, state, resumed_from, clock })
+        let workers = Workers::new(job.settings.workers);
+        Ok(Self {
+            job,
+            network,
+            folder,
+            progress,
+            checkpoints,
+            reference,
+            optimiser,
+            logs,
+            state,
+            resumed_from,
+            clock,
+            workers,
+        })
     }
 
     fn go(mut self) -> Result<Outcome, TrainError> {
@@ -177,21 +193,26 @@ impl<'a, N: Network> Run<'a, N> {
         Ok(())
     }
 
-    /// Gradients, loss and metrics of a step, its micro-batches one after the other.
+    /// Gradients, loss and metrics of a step: micro-batches computed side by side, added in their order.
     fn gradients(&self, planned: &PlannedStep) -> Result<(Gradients, f64, Metrics), TrainError> {
+        let job = self.job;
         let examples = |micro_batch: &[usize]| -> Vec<&Example> {
-            micro_batch.iter().map(|&index| &self.job.examples.train[index]).collect()
+            micro_batch.iter().map(|&index| &job.examples.train[index]).collect()
         };
-        let terms = |micro_batch: &Vec<usize>| {
-            examples(micro_batch).iter().map(|example| self.job.objective.terms(example)).sum()
-        };
+        let terms =
+            |micro_batch: &Vec<usize>| examples(micro_batch).iter().map(|example| job.objective.terms(example)).sum();
         let terms: Vec<usize> = planned.micro_batches.iter().map(terms).collect();
         let weights = self.job.settings.normalisation.weights(&terms);
-        let (mut gradients, mut loss, mut metrics) = (Gradients::default(), 0.0, Metrics::default());
-        for (micro_batch, weight) in planned.micro_batches.iter().zip(weights) {
+        let (desk, known) = (self.desk(), &self.reference.train);
+        let parts = self.workers.map(planned.micro_batches.len(), |index| {
+            let micro_batch = &planned.micro_batches[index];
             let examples = examples(micro_batch);
-            let reference = self.reference(micro_batch, &examples, &self.reference.train)?;
-            let (part, value) = self.micro_batch(&examples, &reference, weight)?;
+            let reference = desk.reference(micro_batch, &examples, known)?;
+            desk.micro_batch(&examples, &reference, weights[index])
+        });
+        let (mut gradients, mut loss, mut metrics) = (Gradients::default(), 0.0, Metrics::default());
+        for (part, micro_batch) in parts.into_iter().zip(&planned.micro_batches) {
+            let (part, value) = part?;
             if !value.loss.is_finite() {
                 return Err(self.not_finite("loss", micro_batch.iter().copied()));
             }
@@ -202,39 +223,8 @@ impl<'a, N: Network> Run<'a, N> {
         Ok((gradients, loss, metrics))
     }
 
-    fn micro_batch(
-        &self,
-        examples: &[&Example],
-        reference: &[PairLogProbabilities],
-        weight: f64,
-    ) -> Result<(Gradients, Value), TrainError> {
-        let mut value = None;
-        let gradients = self.network.gradients(&rows(examples), &mut |outputs| {
-            let result = self.job.objective.value(examples, outputs, reference, weight);
-            let derivatives = result.as_ref().map_or_else(|_| zeros(outputs), |value| value.derivatives.clone());
-            value = Some(result);
-            derivatives
-        });
-        let gradients = gradients.map_err(|source| self.refused(examples, source))?;
-        let value = value.expect("a network asks for the derivatives before it gives gradients");
-        Ok((gradients, value.map_err(|source| self.wrong(source))?))
-    }
-
-    /// What the reference says about these pairs; nothing when the objective has none.
-    fn reference(
-        &self,
-        indices: &[usize],
-        examples: &[&Example],
-        known: &[PairLogProbabilities],
-    ) -> Result<Vec<PairLogProbabilities>, TrainError> {
-        let Some(dpo) = self.job.dpo() else { return Ok(Vec::new()) };
-        if dpo.reference == ReferenceModel::Start {
-            return Ok(indices.iter().map(|&index| known[index]).collect());
-        }
-        let outputs = self.network.reference_outputs(&rows(examples)).ok_or(TrainError::NoReference)?;
-        let outputs = outputs.map_err(|source| self.refused(examples, source))?;
-        self.job.objective.check(examples, &outputs).map_err(|source| self.wrong(source))?;
-        Ok(pair_log_probabilities(&outputs, dpo.log_probability))
+    fn desk(&self) -> Desk<'_, N> {
+        Desk { job: self.job, network: self.network, step: self.state.step + 1 }
     }
 
     /// Loss and metrics on the held-out examples, every term alike; says whether the loss is the lowest so far.
@@ -256,12 +246,16 @@ impl<'a, N: Network> Run<'a, N> {
         #[expect(clippy::cast_precision_loss, reason = "counts of tokens are far below 2^52")]
         let weight = 1.0 / terms.max(1) as f64;
         let (mut loss, mut metrics) = (0.0, Metrics::default());
-        for batch in evaluation_batches(&lengths(all), all[0].rows.len(), &self.job.settings.batches()) {
-            let examples: Vec<&Example> = batch.iter().map(|&index| &all[index]).collect();
-            let outputs = self.network.outputs(&rows(&examples)).map_err(|source| self.refused(&examples, source))?;
-            let reference = self.reference(&batch, &examples, &self.reference.held_out)?;
-            let value = self.job.objective.value(&examples, &outputs, &reference, weight);
-            let value = value.map_err(|source| self.wrong(source))?;
+        let (desk, known) = (self.desk(), &self.reference.held_out);
+        let batches = evaluation_batches(&lengths(all), all[0].rows.len(), &self.job.settings.batches());
+        let examples = |batch: &[usize]| -> Vec<&Example> { batch.iter().map(|&index| &all[index]).collect() };
+        let values = self.workers.map(batches.len(), |index| {
+            let examples = examples(&batches[index]);
+            let reference = desk.reference(&batches[index], &examples, known)?;
+            desk.value(&examples, &reference, weight)
+        });
+        for (value, batch) in values.into_iter().zip(&batches) {
+            let (value, examples) = (value?, examples(batch));
             if !value.loss.is_finite() {
                 let examples = ids(examples.iter().map(|example| example.id));
                 return Err(self.not_finite_in("held-out loss", examples, self.state.step));
@@ -322,18 +316,6 @@ impl<'a, N: Network> Run<'a, N> {
         }
     }
 
-    fn place(&self) -> String {
-        format!("step {}", self.state.step + 1)
-    }
-
-    fn refused(&self, examples: &[&Example], source: RowError) -> TrainError {
-        TrainError::Rows { place: self.place(), examples: ids(examples.iter().map(|example| example.id)), source }
-    }
-
-    fn wrong(&self, source: WrongOutputs) -> TrainError {
-        TrainError::Outputs { place: self.place(), source }
-    }
-
     fn not_finite(&self, what: &'static str, examples: impl Iterator<Item = usize>) -> TrainError {
         self.not_finite_in(what, self.job.ids(examples), self.state.step + 1)
     }
@@ -341,10 +323,6 @@ impl<'a, N: Network> Run<'a, N> {
     fn not_finite_in(&self, what: &'static str, examples: String, step: usize) -> TrainError {
         TrainError::NotFinite { what, step, examples, checkpoint: self.checkpoints.latest().map(Path::to_owned) }
     }
-}
-
-fn zeros(outputs: &Outputs) -> Outputs {
-    outputs.iter().map(|row| vec![0.0; row.len()]).collect()
 }
 
 /// The line a step leaves, under the names TRL uses.

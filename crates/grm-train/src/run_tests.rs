@@ -60,6 +60,7 @@ fn settings() -> TrainSettings {
         epochs: 2,
         batch: 2,
         accumulation: 2,
+        workers: 1,
         learning_rate: Some(0.05),
         warmup_ratio: 0.1,
         checkpoint_steps: 2,
@@ -172,6 +173,22 @@ fn check_resume<N: Network + Clone>(network: &N, task: &Task, settings: &TrainSe
         assert_eq!(resumed.resumed_from, Some(step));
         assert_eq!(result(stopped.path(), &resumed), expected, "stopped after step {step}");
     }
+}
+
+#[test]
+fn any_number_of_workers_ends_in_the_same_bytes() {
+    let end = |workers: usize| {
+        let folder = folder();
+        let settings = TrainSettings { workers, accumulation: 4, batch: 1, ..settings() };
+        let outcome = run(Bigram::new(), &sft(11), &settings, folder.path()).unwrap();
+        let mut end = result(folder.path(), &outcome);
+        end.remove("state");
+        end.remove("report");
+        end
+    };
+    let alone = end(1);
+    assert_eq!(end(2), alone);
+    assert_eq!(end(3), alone);
 }
 
 fn refusing(at: usize) -> Faults {

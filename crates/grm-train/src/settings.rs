@@ -30,6 +30,9 @@ pub struct TrainSettings {
     pub batch_tokens: Option<usize>,
     /// Micro-batches in a step.
     pub accumulation: usize,
+    /// Micro-batches worked on at once, each on its share of the cores; 0: one for each core. Changes no number, and
+    /// multiplies the memory activations take. On a GPU use 1.
+    pub workers: usize,
     /// In which order examples come.
     pub order: Order,
     /// Of the order.
@@ -72,6 +75,7 @@ impl Default for TrainSettings {
             batch: 2,
             batch_tokens: None,
             accumulation: 64,
+            workers: 0,
             order: Order::Bucketed,
             seed: 42,
             cutoff_tokens: 4096,

@@ -53,7 +53,8 @@ impl Layout {
     /// All rows in one line, every common prefix once.
     #[must_use]
     pub fn packed(rows: &[&[u32]]) -> Self {
-        let mut layout = Self { rows: 1, length: 0, tokens: vec![], positions: vec![], parents: vec![], places: vec![] };
+        let mut layout =
+            Self { rows: 1, length: 0, tokens: vec![], positions: vec![], parents: vec![], places: vec![] };
         let mut order: Vec<usize> = (0..rows.len()).collect();
         order.sort_by(|&a, &b| rows[a].cmp(rows[b]));
         layout.places = vec![Vec::new(); rows.len()];

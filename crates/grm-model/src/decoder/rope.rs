@@ -18,10 +18,8 @@ impl Llama3Scaling {
     fn apply(self, frequency: f32) -> f32 {
         let wavelength = 2.0 * std::f64::consts::PI / f64::from(frequency);
         let frequency = f64::from(frequency);
-        let (longest, shortest) = (
-            self.original_positions / self.low_frequency_factor,
-            self.original_positions / self.high_frequency_factor,
-        );
+        let (longest, shortest) =
+            (self.original_positions / self.low_frequency_factor, self.original_positions / self.high_frequency_factor);
         if wavelength > longest {
             return (frequency / self.factor) as f32;
         }

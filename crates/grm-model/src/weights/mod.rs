@@ -1,9 +1,16 @@
 //! Where weights come from: any store that gives a tensor by its checkpoint name.
 
+mod gguf;
+pub(crate) mod gguf_names;
+mod open;
+pub(crate) mod rope_factors;
 mod safetensors;
 
 use std::path::PathBuf;
 
+pub use gguf::GgufWeights;
+pub(crate) use open::{GGUF_HEAD, GGUF_HEAD_DECODER};
+pub use open::{OpenError, open};
 pub use safetensors::SafetensorsFolder;
 
 /// A tensor on the host, row-major, in f32.
@@ -51,6 +58,14 @@ pub enum WeightError {
         /// What is wrong.
         reason: String,
     },
+    /// A GGUF file that cannot be read.
+    #[error("{}: {source}", path.display())]
+    Gguf {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: grm_gguf::GgufError,
+    },
     /// A file that could run code when opened.
     #[error(
         "{} is a pickle, which can run code when it is opened, so it is not: \
@@ -76,7 +91,9 @@ pub enum WeightError {
         name: String,
     },
     /// Another shape than the configuration says.
-    #[error("{place}: tensor {name} has shape {found:?}, the configuration says {expected:?}; take the config.json beside the weights")]
+    #[error(
+        "{place}: tensor {name} has shape {found:?}, the configuration says {expected:?}; take the config.json beside the weights"
+    )]
     Shape {
         /// The store.
         place: String,
@@ -88,7 +105,9 @@ pub enum WeightError {
         expected: Vec<usize>,
     },
     /// A number that is not one.
-    #[error("{place}: tensor {name} holds NaN or infinity at element {index}; the file is damaged or its training diverged")]
+    #[error(
+        "{place}: tensor {name} holds NaN or infinity at element {index}; the file is damaged or its training diverged"
+    )]
     NotFinite {
         /// The store.
         place: String,

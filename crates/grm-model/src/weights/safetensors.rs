@@ -21,6 +21,13 @@ const INDEX: &str = "model.safetensors.index.json";
 pub struct SafetensorsFolder {
     place: PathBuf,
     entries: BTreeMap<String, Entry>,
+    metadata: BTreeMap<String, String>,
+}
+
+/// A file's header.
+struct Header {
+    entries: BTreeMap<String, Entry>,
+    metadata: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone)]
@@ -38,13 +45,34 @@ impl SafetensorsFolder {
     /// # Errors
     /// No such files, a header that contradicts the file, a shard that is missing.
     pub fn open(path: &Path) -> Result<Self, WeightError> {
-        let mut entries = BTreeMap::new();
+        let mut folder = Self { place: path.to_owned(), entries: BTreeMap::new(), metadata: BTreeMap::new() };
         for file in files(path)? {
-            for (name, entry) in read_header(&file)? {
-                entries.insert(name, entry);
+            folder.join(&file)?;
+        }
+        Ok(folder)
+    }
+
+    /// Whether `folder` holds a model's safetensors files.
+    pub(crate) fn is_in(folder: &Path) -> bool {
+        [SINGLE, INDEX].iter().any(|name| folder.join(name).is_file())
+    }
+
+    /// Adds another file's tensors.
+    pub(crate) fn join(&mut self, file: &Path) -> Result<(), WeightError> {
+        let header = read_header(file)?;
+        self.metadata.extend(header.metadata);
+        for (name, entry) in header.entries {
+            if let Some(before) = self.entries.insert(name.clone(), entry) {
+                let reason = format!("it holds {name}, and so does {}", before.file.display());
+                return Err(WeightError::Damaged { path: file.to_owned(), reason });
             }
         }
-        Ok(Self { place: path.to_owned(), entries })
+        Ok(())
+    }
+
+    /// A value of the files' own `__metadata__`.
+    pub(crate) fn metadata(&self, key: &str) -> Option<&str> {
+        self.metadata.get(key).map(String::as_str)
     }
 }
 
@@ -114,7 +142,7 @@ fn shards(folder: &Path) -> Result<Vec<PathBuf>, WeightError> {
     Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }
 
-fn read_header(path: &Path) -> Result<BTreeMap<String, Entry>, WeightError> {
+fn read_header(path: &Path) -> Result<Header, WeightError> {
     let io = |source| WeightError::Io { path: path.to_owned(), source };
     let damaged = |reason: String| WeightError::Damaged { path: path.to_owned(), reason };
     let mut file = File::open(path).map_err(io)?;
@@ -141,7 +169,9 @@ fn read_header(path: &Path) -> Result<BTreeMap<String, Entry>, WeightError> {
         let (file, shape) = (path.to_owned(), info.shape.clone());
         (name, Entry { file, dtype: info.dtype, shape, start: 8 + length + from, bytes: to - from })
     };
-    Ok(metadata.tensors().into_iter().map(entry).collect())
+    let entries = metadata.tensors().into_iter().map(entry).collect();
+    let metadata = metadata.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect();
+    Ok(Header { entries, metadata })
 }
 
 fn data_bytes(metadata: &Metadata) -> u64 {

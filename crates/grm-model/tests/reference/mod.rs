@@ -1,4 +1,6 @@
 //! Reading the goldens.
+#![expect(clippy::allow_attributes, reason = "each test binary uses a part of this module")]
+#![allow(dead_code, reason = "each test binary uses a part of this module")]
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +13,7 @@ pub(crate) struct Golden {
 }
 
 pub(crate) fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../grm-model/tests/goldens")
 }
 
 impl Golden {
@@ -89,4 +91,13 @@ pub(crate) fn classifier(family: &str) -> RewardModel {
 pub(crate) fn largest_difference(found: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(found.len(), expected.len());
     found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+/// The prompts and targets of a batch with a completion mask.
+pub(crate) fn target_rows(golden: &Golden) -> Vec<TokenRow> {
+    let (mut rows, _) = rows(golden, "input_ids", "attention_mask");
+    for (row, mask) in rows.iter_mut().zip(golden.rows("completion_mask")) {
+        row.targets_from = mask.iter().position(|&m| m == 1.0).expect("a completion");
+    }
+    rows
 }
