@@ -18,6 +18,7 @@ mod synthesis;
 mod tags;
 mod tally;
 pub mod verdict;
+mod verdict_examples;
 
 pub use pipeline::{JudgedPair, Pipeline};
 pub use prompts::{PairContext, PromptError, Prompts, Rendered, ResponseContext};
@@ -26,3 +27,4 @@ pub use sanitize::{Sanitize, neutralise, restore};
 pub use settings::{Explore, JudgeSettings, MaxTokens, Rejected, SettingsError, VerdictRule};
 pub use synthesis::{Route, RouteCounts, Synthesised};
 pub use tally::{StepTally, Tally};
+pub use verdict_examples::VerdictExamples;

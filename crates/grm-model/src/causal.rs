@@ -101,6 +101,17 @@ impl CausalLm {
         parameters
     }
 
+    /// What is trained: adapters, or everything.
+    #[must_use]
+    pub fn trained_to_host(&self) -> HostParameters {
+        let trainable = &self.trunk.trainable;
+        let mut parameters = parameters::to_host(&self.trunk.decoder, PREFIX, &|name| trainable.contains(name));
+        if let Some(head) = self.head.as_ref().filter(|_| self.trains_head()) {
+            parameters.extend(parameters::to_host(head, HEAD, &|_| true));
+        }
+        parameters
+    }
+
     /// Logits of every token of every row, `[tokens][vocabulary]` each: for tests and for small models.
     ///
     /// # Errors

@@ -181,6 +181,19 @@ impl DecoderConfig {
         Ok(self)
     }
 
+    /// `[out, in]` of a layer's linear part, `q_proj` to `down_proj`.
+    pub(crate) fn linear_shape(&self, target: &str) -> [usize; 2] {
+        let (hidden, inner) = (self.hidden_size, self.intermediate_size);
+        let (queries, keys) = (self.heads * self.head_dim, self.key_value_heads * self.head_dim);
+        match target {
+            "q_proj" => [queries, hidden],
+            "k_proj" | "v_proj" => [keys, hidden],
+            "o_proj" => [hidden, queries],
+            "down_proj" => [hidden, inner],
+            _ => [inner, hidden],
+        }
+    }
+
     /// Keys of a `config.json` that transformers 4.x and 5.x, vLLM and SGLang read.
     #[must_use]
     pub fn to_keys(&self) -> Map<String, Value> {

@@ -8,6 +8,7 @@ mod build;
 mod causal;
 pub mod config;
 pub mod decoder;
+pub mod export;
 pub mod families;
 mod generate;
 mod log_probs;
@@ -21,6 +22,9 @@ pub mod weights;
 
 pub use causal::CausalLm;
 pub use config::{ConfigError, DecoderConfig};
+pub use export::{
+    AdapterError, ExportError, MergedExport, PeftAdapter, Precision, read_peft, write_gguf_adapter, write_peft,
+};
 pub use families::Family;
 pub use lora::{LoraConfig, LoraError};
 pub use network::{Gradients, Network, Outputs, ParameterInfo, RowError, TokenRow};

@@ -95,7 +95,7 @@ impl RewardModel {
         self.train_head();
     }
 
-    fn train_head(&mut self) {
+    pub(crate) fn train_head(&mut self) {
         self.head = parameters::set_trainable(self.head.clone(), HEAD, &|_| true);
     }
 
@@ -103,6 +103,15 @@ impl RewardModel {
     #[must_use]
     pub fn to_host(&self) -> HostParameters {
         let mut parameters = parameters::to_host(&self.trunk.decoder, PREFIX, &|_| true);
+        parameters.extend(self.head_to_host());
+        parameters
+    }
+
+    /// What is trained: adapters or everything, and the head.
+    #[must_use]
+    pub fn trained_to_host(&self) -> HostParameters {
+        let trainable = &self.trunk.trainable;
+        let mut parameters = parameters::to_host(&self.trunk.decoder, PREFIX, &|name| trainable.contains(name));
         parameters.extend(self.head_to_host());
         parameters
     }

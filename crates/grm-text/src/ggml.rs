@@ -138,6 +138,7 @@ fn missing(key: &str) -> TokenizerError {
     TokenizerError::Metadata { reason: format!("{key} is missing or of another type") }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a function for `map_err`")]
 fn unusable(source: tokenizers::Error) -> TokenizerError {
     TokenizerError::Metadata { reason: source.to_string() }
 }

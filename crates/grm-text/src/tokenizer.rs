@@ -11,6 +11,9 @@ use tokenizers::{AddedVocabulary, Model, OffsetType, PreTokenizer};
 use crate::{ggml, template::Stretch};
 
 const FILE_BYTES_MAX: u64 = 256 << 20;
+/// Characters of white space in a row, at most. The expressions that cut text try each of them as an end, and past a
+/// million the regex engine gives up without a word and leaves the rest uncut.
+const WHITE_SPACE_RUN_MAX: usize = 500_000;
 /// Text that only comes back as it was from a tokenizer that adds, drops and changes nothing.
 const PROBE: &str = " a  Bé1\n ";
 
@@ -65,6 +68,12 @@ pub enum TokenizerError {
         bytes: usize,
         /// The tokenizer's own words.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// More white space in a row than text is cut by.
+    #[error("a text has {run} characters of white space in a row, {WHITE_SPACE_RUN_MAX} can be cut; shorten it")]
+    WhiteSpace {
+        /// Characters in the longest run.
+        run: usize,
     },
     /// Somebody's text became a control token, which the tokenizer's file should make impossible.
     #[error("text that is data became the control token {token}; the tokenizer is damaged or hostile, get it again")]
@@ -166,6 +175,7 @@ impl Tokenizer {
         let mut ids = Vec::new();
         for stretch in stretches.iter().filter(|stretch| !stretch.text.is_empty()) {
             let failed = |source| TokenizerError::Failed { bytes: stretch.text.len(), source };
+            refuse_long_white_space(&stretch.text)?;
             let encoded = self.cut(stretch).map_err(failed)?;
             if !stretch.special {
                 self.refuse_control(&encoded)?;
@@ -227,6 +237,15 @@ impl Tokenizer {
     pub fn special(&self) -> SpecialIds {
         self.special
     }
+}
+
+fn refuse_long_white_space(text: &str) -> Result<(), TokenizerError> {
+    if text.len() <= WHITE_SPACE_RUN_MAX {
+        return Ok(());
+    }
+    let runs = text.split(|character: char| !character.is_whitespace());
+    let run = runs.map(|run| run.chars().count()).max().unwrap_or(0);
+    if run <= WHITE_SPACE_RUN_MAX { Ok(()) } else { Err(TokenizerError::WhiteSpace { run }) }
 }
 
 /// The token that post-processing puts before a text, if it does.

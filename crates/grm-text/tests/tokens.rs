@@ -145,6 +145,18 @@ fn how_text_is_cut_follows_the_name_in_the_file() {
 }
 
 #[test]
+fn more_white_space_than_can_be_cut_is_refused() {
+    let tokenizer = tokenizer();
+    for space in [" ", "\u{3000}"] {
+        let words = |count| text(&format!("a{}b", space.repeat(count)), false);
+        let message = tokenizer.encode(&words(500_001)).unwrap_err().to_string();
+        assert!(message.contains("500001 characters of white space"), "{message}");
+        let ids = tokenizer.encode(&words(500_000)).unwrap();
+        assert_eq!(ids.last(), tokenizer.token_id("b").as_ref());
+    }
+}
+
+#[test]
 fn what_is_not_known_is_refused_with_a_cure() {
     let refused = |key: &str, value: Option<Value>, words: &str| {
         let mut metadata = metadata();

@@ -167,12 +167,12 @@ impl Builder<'_> {
         if let Place::Remote(url) = Place::of(name) {
             return self.remote_disrm(url).await;
         }
-        let head = Head::read(&head_bytes(name)?).with_context(|| format!("reward head {name}"))?;
+        let DisrmFiles { head, adapter } = DisrmFiles::find(name)?;
         let known = KNOWN_MODELS.iter().find(|known| known.sha256 == head.base_sha256);
         let model =
             resolve(known.map_or(head.base.as_str(), |known| known.name)).context("the reward head's base model")?;
-        let config = engine_config(self.recipe, model, None);
-        let identity = HeadReward::identity_of(&head, "");
+        let config = engine_config(self.recipe, model, adapter.as_deref());
+        let identity = HeadReward::identity_of(&head, &config.identity()?.adapter);
         Ok(self.journal.reward_lazy(identity, move || {
             let (config, head) = (config.clone(), head.clone());
             Box::pin(async move {
@@ -250,18 +250,40 @@ fn engine_config(recipe: &Recipe, model: ResolvedModel, adapter: Option<&Path>) 
     config
 }
 
-fn head_bytes(name: &str) -> anyhow::Result<Vec<u8>> {
-    if name == "builtin" {
-        return Ok(grm_local::BUILTIN_HEAD.to_vec());
+/// An embedded DisRM on disk: a head, and the adapter that was trained with it.
+struct DisrmFiles {
+    head: Head,
+    adapter: Option<PathBuf>,
+}
+
+impl DisrmFiles {
+    /// "builtin", a folder that `grm train bt` wrote, or a head.safetensors alone.
+    fn find(name: &str) -> anyhow::Result<Self> {
+        if name == "builtin" {
+            return Ok(Self { head: Head::read(grm_local::BUILTIN_HEAD)?, adapter: None });
+        }
+        let path = PathBuf::from(name);
+        if !path.is_dir() {
+            return Ok(Self { head: read_head(&path)?, adapter: None });
+        }
+        let adapter = Some(path.join("adapter.gguf")).filter(|adapter| adapter.is_file());
+        Ok(Self { head: read_head(&path.join("head.safetensors"))?, adapter })
     }
-    let path = PathBuf::from(name);
-    let length = std::fs::metadata(&path)
-        .with_context(|| format!("no DisRM {name:?}: give \"builtin\", a head.safetensors or a URL"))?
+}
+
+fn read_head(path: &Path) -> anyhow::Result<Head> {
+    const BYTES_MAX: u64 = 1 << 30;
+    let length = std::fs::metadata(path)
+        .with_context(|| {
+            let place = path.display();
+            format!("no DisRM at {place}: give \"builtin\", a folder of `grm train bt`, a head.safetensors or a URL")
+        })?
         .len();
-    if length > 1 << 30 {
-        bail!("{name} is {length} bytes; a reward head is a few kilobytes. Is this a whole model?");
+    if length > BYTES_MAX {
+        bail!("{} is {length} bytes; a reward head is a few kilobytes. Is this a whole model?", path.display());
     }
-    std::fs::read(&path).with_context(|| format!("could not read {name}"))
+    let bytes = std::fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
+    Head::read(&bytes).with_context(|| format!("reward head {}", path.display()))
 }
 
 fn transport_config(recipe: &Recipe) -> TransportConfig {

@@ -23,6 +23,10 @@ pub(crate) enum Verb {
     Judge(Judge),
     /// Turn labelled pairs into SFT and DPO data.
     Synthesize(Synthesize),
+    /// Judge runs over the same pairs side by side: accuracy, intervals, invalid verdicts, McNemar's test.
+    Compare(Compare),
+    /// Train DisRM, synthesize, SFT, DPO and evaluate by one recipe, going on where it stopped.
+    Loop(Loop),
     /// List or pull the embedded models known by a short name.
     Models(Models),
     /// Check an endpoint, a model file or a folder, and say what to do.
@@ -44,6 +48,9 @@ pub(crate) struct Common {
     /// Use only the first N records.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<u64>,
+    /// Pass over the first N records; --limit counts from there.
+    #[arg(long, value_name = "N")]
+    pub(crate) skip: Option<u64>,
     /// Seed of sampling and of A/B placement.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
@@ -74,7 +81,7 @@ pub(crate) struct ModelFlags {
     /// The policy that refines; default: the GenRM.
     #[arg(long, value_name = "MODEL")]
     pub(crate) policy: Option<String>,
-    /// "builtin", a head.safetensors, or http(s)://host of a reward server.
+    /// "builtin", a folder of `grm train bt`, a head.safetensors, or http(s)://host of a reward server.
     #[arg(long, value_name = "MODEL")]
     pub(crate) disrm: Option<String>,
     /// Model id at a chat server with several.
@@ -128,6 +135,9 @@ pub(crate) struct MethodFlags {
     /// How trajectories become a verdict.
     #[arg(long, value_enum)]
     pub(crate) rule: Option<RuleFlag>,
+    /// Ask for reasoning before the verdict or not; off with --rule direct asks for the verdict alone.
+    #[arg(long, value_enum)]
+    pub(crate) thinking: Option<Switch>,
     /// A criterion of your own, "Name: explanation"; repeatable.
     #[arg(long = "criterion", value_name = "TEXT")]
     pub(crate) criteria: Vec<String>,
@@ -231,12 +241,70 @@ pub(crate) struct Synthesize {
     /// Labelled pairs as JSONL, JSON or parquet.
     #[arg(value_name = "FILE")]
     pub(crate) input: Option<PathBuf>,
+    /// What the examples look like [default: thinking].
+    #[arg(long, value_enum)]
+    pub(crate) form: Option<FormFlag>,
     #[command(flatten)]
     pub(crate) common: Common,
     #[command(flatten)]
     pub(crate) models: ModelFlags,
     #[command(flatten)]
     pub(crate) method: MethodFlags,
+}
+
+/// The two forms of training examples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormFlag {
+    /// Reasoning and verdict, as the models make them.
+    Thinking,
+    /// The label as the verdict alone; no model is asked.
+    Verdict,
+}
+
+/// `grm compare`: runs over the same pairs, side by side.
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// Run folders of `grm judge`, one row each; a row is tested against the one above it.
+    #[arg(value_name = "RUN", required = true)]
+    pub(crate) runs: Vec<PathBuf>,
+    /// Print one JSON document on stdout instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write the table as Markdown too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) markdown: Option<PathBuf>,
+}
+
+/// `grm loop`: a recipe of steps, each an ordinary `grm` command.
+#[derive(Debug, Args)]
+pub(crate) struct Loop {
+    /// The loop's recipe (TOML); recipes/ has some.
+    #[arg(value_name = "RECIPE")]
+    pub(crate) recipe: PathBuf,
+    /// Folder the recipe's data files are in; overrides its `data`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// The loop's folder; the same folder continues. Overrides the recipe's `out` [default: runs/loop-RECIPE].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// How often to go round; overrides the recipe's.
+    #[arg(long, value_name = "N")]
+    pub(crate) iterations: Option<u32>,
+    /// Seed of every step; overrides the recipe's.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// At most N pairs of every file, for a first try.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// Print the commands and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Steps done with other settings or inputs: put their folders aside and do them again.
+    #[arg(long)]
+    pub(crate) redo: bool,
+    /// Print one JSON document on stdout; what the steps print goes to stderr.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -309,17 +377,125 @@ pub(crate) struct Train {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TrainObjective {
+    /// Supervised fine-tuning on sft.jsonl.
+    Sft(TrainSft),
+    /// Direct preference optimisation on dpo.jsonl.
+    Dpo(TrainDpo),
     /// Bradley–Terry reward model.
     Bt(TrainBradleyTerry),
 }
 
+/// What the native objectives have in common.
+#[derive(Debug, Args)]
+pub(crate) struct NativeTraining {
+    /// The student: short name, file.gguf, a folder with config.json and safetensors, or hf:org/repo/file.gguf.
+    #[arg(long, value_name = "MODEL", default_value = "smollm2-135m")]
+    pub(crate) model: String,
+    /// PEFT adapter folder to go on from.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) start: Option<PathBuf>,
+    /// Where checkpoints, logs, report and results are written; the same folder continues.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Settings as TOML; the flags below override it. Every default is printed when training starts (-v).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) settings: Option<PathBuf>,
+    /// Train every weight instead of a LoRA adapter.
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Width of the adapter [default: 8].
+    #[arg(long, value_name = "N")]
+    pub(crate) rank: Option<usize>,
+    /// The adapter's output is scaled by alpha / rank [default: twice the rank].
+    #[arg(long, value_name = "F")]
+    pub(crate) alpha: Option<f32>,
+    /// Layers the adapter sits on [default: all seven linear layers].
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) targets: Vec<String>,
+    /// Peak learning rate [default: LoRA 2e-4 (DPO 2e-5), full 1e-5 (DPO 1e-6)].
+    #[arg(long, value_name = "F")]
+    pub(crate) learning_rate: Option<f64>,
+    /// How often every example is seen [default: 1].
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<u32>,
+    /// Examples in a micro-batch [default: 2].
+    #[arg(long, value_name = "N")]
+    pub(crate) batch: Option<usize>,
+    /// Micro-batches in a step [default: 64].
+    #[arg(long, value_name = "N")]
+    pub(crate) accumulation: Option<usize>,
+    /// Of the order of examples and of a new adapter [default: 42].
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Steps, at most.
+    #[arg(long, value_name = "N")]
+    pub(crate) steps_max: Option<usize>,
+    /// Tokens in a row; longer examples are dropped and counted [default: 4096].
+    #[arg(long, value_name = "N")]
+    pub(crate) cutoff: Option<usize>,
+    /// Steps between checkpoints [default: 50].
+    #[arg(long, value_name = "N")]
+    pub(crate) checkpoint_steps: Option<usize>,
+    /// Steps between evaluations on --eval [default: at the end only].
+    #[arg(long, value_name = "N")]
+    pub(crate) evaluation_steps: Option<usize>,
+    /// DPO's beta [default: 0.1].
+    #[arg(long, value_name = "F")]
+    pub(crate) beta: Option<f64>,
+    /// Compute activations again on the way back: a fraction of the memory for a third more time.
+    #[arg(long, value_enum, default_value = "off")]
+    pub(crate) gradient_checkpointing: Switch,
+    /// Micro-batches computed at once, each on its share of the cores [default: as many as there are cores].
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<usize>,
+    /// Use only the first N records of each file.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainSft {
+    /// sft.jsonl files; repeatable.
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Held-out sft.jsonl to evaluate on.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) eval: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) native: NativeTraining,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainDpo {
+    /// dpo.jsonl files; repeatable.
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub(crate) data: Vec<PathBuf>,
+    /// Held-out dpo.jsonl to evaluate on.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) eval: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) native: NativeTraining,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct TrainBradleyTerry {
-    /// Keep the network frozen and fit a linear head on last-token hidden states (the only way so far).
-    #[arg(long, required = true)]
+    /// Keep the network frozen and fit a linear head on its hidden states, read by llama.cpp.
+    #[arg(long)]
     pub(crate) frozen: bool,
+    /// A head.safetensors to start from, fitted with --frozen --form chat-last-1 on the same model.
+    #[arg(long, value_name = "FILE", conflicts_with = "frozen")]
+    pub(crate) head: Option<PathBuf>,
     /// Labelled pairs; repeatable.
-    #[arg(long, value_name = "FILE", required = true)]
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     pub(crate) data: Vec<PathBuf>,
     /// Held-out labelled pairs to report accuracy on.
     #[arg(long, value_name = "FILE")]
@@ -327,19 +503,12 @@ pub(crate) struct TrainBradleyTerry {
     /// Field of the held-out records to use as the prompt.
     #[arg(long, value_name = "FIELD", default_value = "prompt")]
     pub(crate) eval_prompt: String,
-    /// The embedded model whose hidden states are read.
-    #[arg(long, value_name = "MODEL", default_value = "smollm2-135m")]
-    pub(crate) model: String,
-    /// What is read of a text: chat-last-1 (last token), chat-mean-1 (mean over the response), chat-last-mean-1, question-last-1.
+    /// With --frozen, what is read of a text: chat-last-1 (last token), chat-mean-1 (mean over the response), chat-last-mean-1, question-last-1.
     #[arg(long, value_name = "FORM", default_value = "chat-last-mean-1")]
     pub(crate) form: String,
-    /// Where the head and its card are written.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
-    /// Use only the first N records of each file.
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<u64>,
-    /// Threads of the embedded model.
+    #[command(flatten)]
+    pub(crate) native: NativeTraining,
+    /// With --frozen, threads of the embedded model.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
 }

@@ -28,7 +28,7 @@ pub(crate) const LOCKED: u8 = 5;
 /// The disk is full or cannot be written.
 pub(crate) const DISK: u8 = 6;
 
-/// Prints an error with its causes and gives its exit code: 5 locked, 6 disk, else 1. (clap itself uses 2.)
+/// Prints an error with its causes and gives its exit code: 5 locked, 6 disk, a failed step's own, else 1. (clap itself uses 2.)
 #[expect(clippy::print_stderr, reason = "the command's error output")]
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {}", crate::terminal::plain(&chain(error)));
@@ -52,6 +52,9 @@ fn code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
         if let Some(grm_journal::JournalError::Locked { .. }) = cause.downcast_ref() {
             return LOCKED;
+        }
+        if let Some(step) = cause.downcast_ref::<crate::training_loop::StepFailed>() {
+            return step.code.and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 2).unwrap_or(1);
         }
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
             use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Records that could not be used, by problem; filled while reading.
-type Skipped = Arc<Mutex<BTreeMap<String, u64>>>;
+pub(crate) type Skipped = Arc<Mutex<BTreeMap<String, u64>>>;
 
 /// Records left out that are reported one by one; the rest are only counted.
 const SKIPPED_SHOWN: u64 = 5;
@@ -89,15 +89,15 @@ where
     result.with_context(|| format!("the run in {} stopped after {} pairs", run.folder.display(), metrics.pairs))?;
     run.journal.sync()?;
     output.commit()?;
-    metrics.skipped = skipped.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    metrics.skipped = taken(&skipped);
     run.write("metrics.json", &pretty(&metrics)?)?;
     run.write("report.html", page::render(title, page::facts(&metrics), &metrics, &first)?.as_bytes())?;
     Ok(Ended::Finished { metrics: Box::new(metrics), first, seconds })
 }
 
 /// Records up to the limit. One that cannot be used is reported, counted and left out; a broken file ends the run.
-fn read(run: &Run, skipped: &Skipped) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Record>> + Send + use<>> {
-    let records = grm_data::open(&run.input_path(), &run.recipe.read_options())?;
+pub(crate) fn read(run: &Run, skipped: &Skipped) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Record>> + Send + use<>> {
+    let records = run.recipe.records(&run.input_path())?;
     let skipped = skipped.clone();
     Ok(records.filter_map(move |record| match record {
         Err(error) if error.is_skippable() => {
@@ -110,6 +110,11 @@ fn read(run: &Run, skipped: &Skipped) -> anyhow::Result<impl Iterator<Item = any
         }
         other => Some(other.map_err(anyhow::Error::new)),
     }))
+}
+
+/// The counts of a stream that was read to its end.
+pub(crate) fn taken(skipped: &Skipped) -> BTreeMap<String, u64> {
+    std::mem::take(&mut *skipped.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 fn problem_of(error: &ReadError) -> String {

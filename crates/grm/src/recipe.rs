@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use grm_core::Criterion;
-use grm_data::ReadOptions;
+use grm_data::{ReadError, ReadOptions, Record};
 use grm_judge::{Explore, JudgeSettings, Sanitize, VerdictRule};
 use serde::{Deserialize, Serialize};
 
-use crate::cli::{Common, ConstrainFlag, ExploreFlag, MethodFlags, ModelFlags, RuleFlag, SanitizeFlag};
+use crate::cli::{Common, ConstrainFlag, ExploreFlag, FormFlag, MethodFlags, ModelFlags, RuleFlag, SanitizeFlag, Switch};
 
 /// A run's settings. Every key has a default; unknown keys are errors.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -23,6 +23,26 @@ pub(crate) struct Recipe {
     pub(crate) prompts: PromptChoice,
     pub(crate) run: RunLimits,
     pub(crate) judge: JudgeSettings,
+    pub(crate) synthesis: Synthesis,
+}
+
+/// What `synthesize` makes.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Synthesis {
+    /// The form of the examples.
+    pub(crate) form: ExampleForm,
+}
+
+/// The form of training examples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ExampleForm {
+    /// Reasoning, then the verdict, as the models make them.
+    #[default]
+    Thinking,
+    /// The label as the verdict alone; no model is asked.
+    Verdict,
 }
 
 /// Which pairs.
@@ -31,7 +51,9 @@ pub(crate) struct Recipe {
 pub(crate) struct Data {
     /// The file; relative paths are relative to where the command runs.
     pub(crate) input: Option<PathBuf>,
-    /// Use only the first N records.
+    /// Pass over the first N records; unset is none.
+    pub(crate) skip: Option<u64>,
+    /// Use only the first N records, after those passed over.
     pub(crate) limit: Option<u64>,
     /// A longer line or array element ends the run.
     pub(crate) line_limit_bytes: u64,
@@ -42,7 +64,7 @@ pub(crate) struct Data {
 impl Default for Data {
     fn default() -> Self {
         let ReadOptions { line_limit_bytes, max_text_bytes, .. } = ReadOptions::default();
-        Self { input: None, limit: None, line_limit_bytes, max_text_bytes }
+        Self { input: None, skip: None, limit: None, line_limit_bytes, max_text_bytes }
     }
 }
 
@@ -54,7 +76,7 @@ pub(crate) struct Models {
     pub(crate) genrm: String,
     /// The same forms; unset is the GenRM.
     pub(crate) policy: Option<String>,
-    /// "builtin", a head.safetensors, or http(s)://host of a reward server.
+    /// "builtin", a folder of `grm train bt`, a head.safetensors, or http(s)://host of a reward server.
     pub(crate) disrm: String,
 }
 
@@ -141,6 +163,9 @@ impl Default for RunLimits {
     }
 }
 
+/// A record, or what is wrong with it.
+pub(crate) type ReadRecord = Result<Record, ReadError>;
+
 impl Recipe {
     /// Reads a recipe; an unknown key names its table and the nearest known key.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
@@ -154,10 +179,22 @@ impl Recipe {
         toml::from_str(text).map_err(|error| explain(text, &error))
     }
 
-    /// How the data file is read.
-    pub(crate) fn read_options(&self) -> ReadOptions {
-        let Data { limit, line_limit_bytes, max_text_bytes, .. } = self.data;
-        ReadOptions { seed: self.seed, limit, line_limit_bytes, max_text_bytes, ..ReadOptions::default() }
+    /// The records of a file that the recipe is about: those after `skip`, up to `limit`. What cannot be used among
+    /// the records passed over is passed over too; a broken file is an error wherever it breaks.
+    pub(crate) fn records(&self, path: &Path) -> Result<impl Iterator<Item = ReadRecord> + Send + use<>, ReadError> {
+        let Data { limit, skip, line_limit_bytes, max_text_bytes, .. } = self.data;
+        let skip = skip.unwrap_or(0);
+        let limit = limit.map(|limit| limit.saturating_add(skip));
+        let options = ReadOptions { seed: self.seed, limit, line_limit_bytes, max_text_bytes, ..ReadOptions::default() };
+        let mut passed = 0;
+        Ok(grm_data::open(path, &options)?.filter(move |record| match record {
+            _ if passed == skip => true,
+            Ok(_) => {
+                passed += 1;
+                false
+            }
+            Err(error) => !error.is_skippable(),
+        }))
     }
 
     /// The recipe with every default spelled out, as kept in the run folder.
@@ -188,6 +225,7 @@ impl Recipe {
 
     fn apply_common(&mut self, common: &Common) {
         self.seed = common.seed.unwrap_or(self.seed);
+        self.data.skip = common.skip.or(self.data.skip).filter(|skip| *skip > 0);
         self.data.limit = common.limit.or(self.data.limit);
     }
 
@@ -218,6 +256,7 @@ impl Recipe {
         judge.rule = flags.rule.map_or(judge.rule, VerdictRule::from);
         judge.generate_beside |= flags.generate_beside;
         judge.constrain = flags.constrain.map_or(judge.constrain, |flag| matches!(flag, ConstrainFlag::Auto));
+        judge.thinking = flags.thinking.map(|flag| flag == Switch::On).or(judge.thinking);
         let given = given_criteria(flags)?;
         if !given.is_empty() {
             judge.criteria = given;
@@ -254,7 +293,7 @@ fn criterion(place: &str, text: &str) -> anyhow::Result<Criterion> {
 }
 
 /// `unknown key "temprature" in [judge]; did you mean "temperature"?`, or the parser's message with its line.
-fn explain(text: &str, error: &toml::de::Error) -> String {
+pub(crate) fn explain(text: &str, error: &toml::de::Error) -> String {
     let start = error.span().map_or(0, |span| span.start);
     let line = text[..start.min(text.len())].matches('\n').count() + 1;
     let message = error.message();
@@ -292,6 +331,15 @@ impl From<RuleFlag> for VerdictRule {
             RuleFlag::VoteTop => Self::VoteTop,
             RuleFlag::MetaWeighted => Self::MetaWeighted,
             RuleFlag::Best => Self::Best,
+        }
+    }
+}
+
+impl From<FormFlag> for ExampleForm {
+    fn from(flag: FormFlag) -> Self {
+        match flag {
+            FormFlag::Thinking => Self::Thinking,
+            FormFlag::Verdict => Self::Verdict,
         }
     }
 }

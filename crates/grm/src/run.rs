@@ -110,8 +110,9 @@ impl Run {
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("could not create run folder {}", folder.display()))?;
         let journal = Journal::open(&folder.join("journal"), &JournalOptions::default())?;
-        // A folder where nothing was asked yet, after a typing error say, takes any settings.
-        if journal.stats().indexed > 0 && !change_recipe {
+        // A folder where nothing was asked or made yet, after a typing error say, takes any settings.
+        let begun = journal.stats().indexed > 0 || read_manifest(&folder).is_ok_and(|manifest| manifest.complete);
+        if begun && !change_recipe {
             refuse_other_settings(&folder, verb, &recipe, &pinned)?;
         }
         if let Input::Inline(bytes) = input {
@@ -176,7 +177,8 @@ fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     Ok(file.commit()?)
 }
 
-fn pin(input: &Input<'_>) -> anyhow::Result<InputFile> {
+/// A file's or text's name, size and hash.
+pub(crate) fn pin(input: &Input<'_>) -> anyhow::Result<InputFile> {
     match input {
         Input::Inline(bytes) => Ok(InputFile {
             path: PathBuf::from("pair"),
@@ -210,10 +212,11 @@ fn pin(input: &Input<'_>) -> anyhow::Result<InputFile> {
     }
 }
 
-/// What decides results: the recipe without limits, speed and places.
+/// What decides results: the recipe without limits, speed and places. Other pairs of a file are another run, more of
+/// them are not.
 fn deciding_part(recipe: &Recipe) -> Recipe {
     let mut part = recipe.clone();
-    part.data = crate::recipe::Data::default();
+    part.data = crate::recipe::Data { skip: part.data.skip, ..Default::default() };
     part.run = crate::recipe::RunLimits::default();
     part.engine = crate::recipe::Engine { adapter: part.engine.adapter, ..Default::default() };
     part.endpoint = crate::recipe::Endpoint {

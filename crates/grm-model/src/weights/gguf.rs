@@ -78,9 +78,10 @@ fn read_config(file: &GgufFile) -> Result<DecoderConfig, ConfigError> {
     refuse_parts(metadata)?;
     let family = Family::from_model_type(metadata.text("general.architecture").unwrap_or_default())?;
     let keys = Keys { metadata, architecture: family.model_type() };
-    let heads = keys.count("attention.head_count")?;
+    let heads = Some(keys.count("attention.head_count")?).filter(|&heads| heads > 0);
+    let heads = heads.ok_or_else(|| keys.unusable("attention.head_count"))?;
     let hidden_size = keys.count("embedding_length")?;
-    let head_dim = keys.count_or("attention.key_length", hidden_size / heads.max(1))?;
+    let head_dim = keys.count_or("attention.key_length", hidden_size / heads)?;
     keys.refuse_other_attention(head_dim)?;
     let mut config = DecoderConfig {
         family,

@@ -7,6 +7,8 @@ use crate::{
 
 /// Relative error up to which a scaling explains the divisors; they are stored in single precision.
 const TOLERANCE: f64 = 1e-4;
+/// `high_freq_factor` of every published model.
+const HIGH_USUAL: f64 = 4.0;
 
 /// What each frequency is divided by under the configuration's scaling, `[head_dim / 2]`; `None` without one.
 pub(crate) fn of(config: &DecoderConfig) -> Option<Vec<f32>> {
@@ -18,7 +20,7 @@ pub(crate) fn of(config: &DecoderConfig) -> Option<Vec<f32>> {
 
 /// The scaling that gives these divisors; `None` if all are 1. A blended wave of length λ has the divisor
 /// `1 / ((1 − s)/factor + s)` with `s = a/λ − b`, so two of them give a and b, and with the lower factor at its usual 1
-/// the rest: `original = a/b`, `high = 1 + 1/b`.
+/// the rest: `original = a/b`, `high = 1 + 1/b`. A single one is taken to have the usual high of 4.
 ///
 /// # Errors
 /// Divisors that no such scaling gives.
@@ -41,9 +43,14 @@ fn solve(config: &DecoderConfig, factors: &[f32]) -> Option<Llama3Scaling> {
     let blended: Vec<(f64, f64)> = pairs.filter(is_blended).collect();
     let inverse_length = |frequency: f64| frequency / (2.0 * std::f64::consts::PI);
     let blend = |divisor: f64| (1.0 / divisor - 1.0 / factor) / (1.0 - 1.0 / factor);
-    let (first, last) = (blended.first()?, blended.last().filter(|_| blended.len() > 1)?);
-    let a = (blend(first.1) - blend(last.1)) / (inverse_length(first.0) - inverse_length(last.0));
-    let b = a * inverse_length(first.0) - blend(first.1);
+    let (first, last) = (blended.first()?, blended.last()?);
+    let b = if blended.len() == 1 {
+        1.0 / (HIGH_USUAL - 1.0)
+    } else {
+        let slope = (blend(first.1) - blend(last.1)) / (inverse_length(first.0) - inverse_length(last.0));
+        slope * inverse_length(first.0) - blend(first.1)
+    };
+    let a = (blend(first.1) + b) / inverse_length(first.0);
     let scaling = Llama3Scaling {
         factor: near_whole(factor),
         low_frequency_factor: 1.0,
@@ -111,7 +118,7 @@ mod tests {
         let strange: Vec<f32> = (0..32).map(|index| 1.0 + (index as f32 * 0.37).sin().abs()).collect();
         let message = to_scaling(&config, &strange).expect_err("refused").to_string();
         assert!(message.contains("rope_freqs.weight") && message.contains("config.json"), "{message}");
-        assert!(to_scaling(&config, &[2.0; 5]).is_err());
+        assert!(to_scaling(&config, &[2.0; 5]).is_err(), "too few");
         assert!(to_scaling(&config, &[f32::NAN; 32]).is_err());
     }
 }

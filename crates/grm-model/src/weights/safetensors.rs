@@ -52,6 +52,13 @@ impl SafetensorsFolder {
         Ok(folder)
     }
 
+    /// Opens one file by its header.
+    pub(crate) fn open_file(path: &Path) -> Result<Self, WeightError> {
+        let mut file = Self { place: path.to_owned(), entries: BTreeMap::new(), metadata: BTreeMap::new() };
+        file.join(path)?;
+        Ok(file)
+    }
+
     /// Whether `folder` holds a model's safetensors files.
     pub(crate) fn is_in(folder: &Path) -> bool {
         [SINGLE, INDEX].iter().any(|name| folder.join(name).is_file())

@@ -201,7 +201,7 @@ pub(crate) fn dry_run(recipe: &Recipe, input: &Input<'_>, common: &Common) -> an
         }
     };
     let (mut sample, mut pairs) = (Vec::new(), 0);
-    for record in grm_data::open(path, &recipe.read_options())? {
+    for record in recipe.records(path)? {
         let record = match record {
             Err(error) if error.is_skippable() => continue,
             other => other?,

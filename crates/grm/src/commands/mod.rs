@@ -1,5 +1,6 @@
 //! One file a verb.
 
+mod compare;
 mod doctor;
 mod judge;
 mod mock_server;
@@ -7,7 +8,9 @@ mod models;
 mod quickstart;
 mod runs;
 mod synthesize;
+mod synthesize_verdict;
 mod train;
+mod training_loop;
 
 use crate::{
     cli::{Cli, Verb},
@@ -23,6 +26,8 @@ pub(crate) async fn dispatch(arguments: Cli) -> anyhow::Result<Exit> {
         Verb::Models(flags) => models::run(flags).await,
         Verb::Doctor(flags) => doctor::run(flags).await,
         Verb::Runs(flags) => runs::run(flags).await,
+        Verb::Compare(flags) => compare::run(&flags),
+        Verb::Loop(flags) => training_loop::run(&flags).await,
         Verb::Train(flags) => train::run(flags).await,
         Verb::MockServer(flags) => mock_server::run(flags).await,
     }

@@ -1,9 +1,6 @@
 //! `grm runs`: look at a run, or continue it.
 
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 
@@ -12,9 +9,9 @@ use crate::{
     cli::{Runs, RunsAction, Show},
     exit::Exit,
     metrics::Metrics,
+    outcomes::each_record,
     page,
     recipe::Recipe,
-    record::PairRecord,
     run::{Input, Manifest, Run, locate, read_manifest},
     terminal::{Paint, colours},
     view,
@@ -97,21 +94,6 @@ fn show_pair(folder: &Path, id: &str, show: Show, json: bool) -> anyhow::Result<
         bail!("no pair {id:?} in {}; grm runs show {} --show verdicts lists them", folder.display(), folder.display());
     }
     Ok(Exit::Done)
-}
-
-/// Every record of a finished run, until `each` says stop.
-fn each_record(folder: &Path, mut each: impl FnMut(&PairRecord) -> anyhow::Result<bool>) -> anyhow::Result<()> {
-    let path = folder.join("trajectories.jsonl");
-    let file = std::fs::File::open(&path)
-        .with_context(|| format!("no {}: is the run finished? grm runs resume {}", path.display(), folder.display()))?;
-    for (number, line) in BufReader::new(file).lines().enumerate() {
-        let place = || format!("{}, line {}", path.display(), number + 1);
-        let record: PairRecord = serde_json::from_str(&line.with_context(place)?).with_context(place)?;
-        if !each(&record)? {
-            break;
-        }
-    }
-    Ok(())
 }
 
 async fn resume(folder: &Path) -> anyhow::Result<Exit> {

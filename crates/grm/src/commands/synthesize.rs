@@ -9,7 +9,7 @@ use grm_judge::{Pipeline, Route, Synthesised};
 
 use super::{
     judge::{dry_run, exit, interrupted, pairs},
-    print,
+    print, synthesize_verdict,
 };
 use crate::{
     assemble::Roles,
@@ -17,7 +17,7 @@ use crate::{
     exit::Exit,
     metrics::Metrics,
     pairs::{Done, Ended, parts, run_pairs},
-    recipe::Recipe,
+    recipe::{ExampleForm, Recipe},
     record::{Failure, PairOutcome, PairRecord},
     run::{Input, Run},
 };
@@ -31,11 +31,15 @@ pub(crate) struct Examples {
 
 /// Runs the verb.
 pub(crate) async fn run(flags: cli::Synthesize) -> anyhow::Result<Exit> {
-    let recipe = Recipe::assemble(Recipe::default(), &flags.common, &flags.models, &flags.method)?;
+    let mut recipe = Recipe::assemble(Recipe::default(), &flags.common, &flags.models, &flags.method)?;
+    recipe.synthesis.form = flags.form.map_or(recipe.synthesis.form, ExampleForm::from);
     let Some(path) = flags.input.clone().or(recipe.data.input.clone()) else {
         bail!("nothing to synthesize from: give a FILE of labelled pairs");
     };
     let input = Input::File(&path);
+    if flags.common.dry_run && recipe.synthesis.form == ExampleForm::Verdict {
+        return synthesize_verdict::dry_run(&recipe, &input);
+    }
     if flags.common.dry_run {
         return dry_run(&recipe, &input, &flags.common);
     }
@@ -45,6 +49,9 @@ pub(crate) async fn run(flags: cli::Synthesize) -> anyhow::Result<Exit> {
 
 /// Synthesises over an open run and reports.
 pub(crate) async fn synthesize(run: Run, json: bool) -> anyhow::Result<Exit> {
+    if run.recipe.synthesis.form == ExampleForm::Verdict {
+        return tokio::task::spawn_blocking(move || synthesize_verdict::synthesize(&run, json)).await?;
+    }
     let mut roles = Roles::assemble(&run.recipe, &run.journal).await?;
     run.write_manifest(&roles.identities, false)?;
     roles.pairs_expected = run.recipe.data.limit;

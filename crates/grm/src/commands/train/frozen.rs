@@ -12,33 +12,32 @@ use grm_local::{EngineConfig, FeatureProgress, Head, HiddenStates, TextForm};
 use grm_train::frozen::{Frozen, FrozenConfig, Pairs, fit};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::print;
 use crate::{
     assemble,
-    cli::{Train, TrainBradleyTerry, TrainObjective},
+    cli::TrainBradleyTerry,
+    commands::print,
     exit::Exit,
     metrics::wilson,
 };
 
-/// Runs the verb.
-pub(crate) async fn run(flags: Train) -> anyhow::Result<Exit> {
-    let TrainObjective::Bt(flags) = flags.objective;
+/// Fits the head and writes it with its card.
+pub(super) async fn run(flags: TrainBradleyTerry) -> anyhow::Result<Exit> {
     let form = TextForm::from_name(&flags.form).with_context(|| {
         let known: Vec<&str> = TextForm::ALL.iter().map(|form| form.name()).collect();
         format!("no text form {:?}; one of {}", flags.form, known.join(", "))
     })?;
-    std::fs::create_dir_all(&flags.out).with_context(|| format!("could not create {}", flags.out.display()))?;
-    let training = read_all(&flags.data, flags.limit)?;
+    std::fs::create_dir_all(&flags.native.out).with_context(|| format!("could not create {}", flags.native.out.display()))?;
+    let training = read_all(&flags.data, flags.native.limit)?;
     let held_out = match &flags.eval {
         None => Vec::new(),
-        Some(path) => read_held_out(path, &flags.eval_prompt, flags.limit)?,
+        Some(path) => read_held_out(path, &flags.eval_prompt, flags.native.limit)?,
     };
-    let model = assemble::resolve(&flags.model)?;
+    let model = assemble::resolve(&flags.native.model)?;
     let base = model.name.clone();
     let mut config = EngineConfig::new(model);
     config.threads = flags.threads.map(u32::try_from).transpose().context("--threads")?;
     let states = tokio::task::spawn_blocking(move || HiddenStates::load(config)).await??;
-    let cache = flags.out.join("features.cache");
+    let cache = flags.native.out.join("features.cache");
     let features = features(&states, form, &training, &cache, "training pairs").await?;
     let groups: Vec<u64> = training.iter().map(group).collect();
     let fitted = fit(Pairs { chosen: &features.0, rejected: &features.1, groups: &groups }, &FrozenConfig::default())?;
@@ -51,16 +50,16 @@ pub(crate) async fn run(flags: Train) -> anyhow::Result<Exit> {
     };
     let test = self::features(&states, form, &held_out, &cache, "held-out pairs").await?;
     let result = Outcome::of(&head, &held_out, &test);
-    write(&flags.out.join("head.safetensors"), &head.to_bytes())?;
-    write(&flags.out.join("README.md"), card(&flags, &head, &training, &fitted, &result).as_bytes())?;
+    write(&flags.native.out.join("head.safetensors"), &head.to_bytes())?;
+    write(&flags.native.out.join("README.md"), card(&flags, &head, &training, &fitted, &result).as_bytes())?;
     print(&report(&flags, &fitted, &training, &result))?;
     Ok(Exit::Done)
 }
 
 /// A pair with its better response first.
-type Labelled = Comparison;
+pub(super) type Labelled = Comparison;
 
-fn read_all(paths: &[PathBuf], limit: Option<u64>) -> anyhow::Result<Vec<Labelled>> {
+pub(super) fn read_all(paths: &[PathBuf], limit: Option<u64>) -> anyhow::Result<Vec<Labelled>> {
     let mut pairs = Vec::new();
     for path in paths {
         let mut left_out: Vec<String> = Vec::new();
@@ -84,7 +83,7 @@ fn read_all(paths: &[PathBuf], limit: Option<u64>) -> anyhow::Result<Vec<Labelle
 }
 
 /// Held-out pairs, with another field than `prompt` as the prompt where asked.
-fn read_held_out(path: &Path, field: &str, limit: Option<u64>) -> anyhow::Result<Vec<Labelled>> {
+pub(super) fn read_held_out(path: &Path, field: &str, limit: Option<u64>) -> anyhow::Result<Vec<Labelled>> {
     if field == "prompt" {
         return read_all(&[path.to_path_buf()], limit);
     }
@@ -200,7 +199,7 @@ fn report(flags: &TrainBradleyTerry, fitted: &Frozen, training: &[Labelled], res
     let _ = writeln!(
         text,
         "wrote {0}/head.safetensors and its card; use it with --disrm {0}/head.safetensors",
-        flags.out.display()
+        flags.native.out.display()
     );
     text
 }
@@ -230,7 +229,7 @@ fn card(flags: &TrainBradleyTerry, head: &Head, training: &[Labelled], fitted: &
     text
 }
 
-fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let mut file = AtomicFile::create(path)?;
     file.write_all(bytes).with_context(|| format!("could not write {}", path.display()))?;
     Ok(file.commit()?)

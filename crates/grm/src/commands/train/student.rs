@@ -1,0 +1,105 @@
+//! The model that is trained: its weights, and its way from conversations to tokens.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use burn::tensor::Device;
+use grm_data::examples::TextMessage;
+use grm_gguf::GgufFile;
+use grm_model::{CausalLm, DecoderConfig, LoraConfig, OpenError, RewardModel, TokenRow, read_peft};
+use grm_text::{ChatTokens, Turn};
+
+use super::flags;
+use crate::{assemble, cli::NativeTraining};
+
+/// A model's place, name and tokens.
+pub(super) struct Student {
+    pub(super) name: String,
+    pub(super) path: PathBuf,
+    /// Of a GGUF file.
+    pub(super) sha256: Option<String>,
+    pub(super) tokens: ChatTokens,
+}
+
+impl Student {
+    /// A folder as it is; anything else by short name, path or hub id.
+    pub(super) fn find(name: &str) -> anyhow::Result<Self> {
+        let folder = Path::new(name);
+        if folder.is_dir() {
+            let tokens = ChatTokens::from_folder(folder)?;
+            return Ok(Self { name: name.to_owned(), path: folder.to_owned(), sha256: None, tokens });
+        }
+        let model = assemble::resolve(name)?;
+        let file = GgufFile::open(&model.path).with_context(|| model.path.display().to_string())?;
+        let tokens = ChatTokens::from_gguf(&file)?;
+        Ok(Self { name: model.name, path: model.path, sha256: Some(model.sha256), tokens })
+    }
+
+    /// The student with its output layer, ready to train.
+    pub(super) fn causal(&self, flags: &NativeTraining) -> anyhow::Result<(CausalLm, Option<LoraConfig>)> {
+        let mut network = CausalLm::open(&self.path, &Device::default())?;
+        self.check_vocabulary(network.config())?;
+        let mut lora = flags::lora(flags)?;
+        match (&mut lora, &flags.start) {
+            (None, None) => network.train_everything(),
+            (None, Some(_)) => bail!("--start goes on with an adapter, --full trains every weight: choose one"),
+            (Some(lora), Some(start)) => {
+                let adapter = read_peft(start)?;
+                network.put_on(&adapter)?;
+                *lora = adapter.lora;
+            }
+            (Some(lora), None) => network.train_adapter(lora)?,
+        }
+        network.set_execution(flags::execution(flags));
+        Ok((network, lora))
+    }
+
+    /// The student with a reward head, ready to train.
+    pub(super) fn reward(&self, flags: &NativeTraining) -> anyhow::Result<(RewardModel, Option<LoraConfig>)> {
+        let device = Device::default();
+        let mut network = match RewardModel::open(&self.path, &device) {
+            Err(OpenError::NoHead { .. }) => RewardModel::open_with_new_head(&self.path, &device)?,
+            opened => opened?,
+        };
+        self.check_vocabulary(network.config())?;
+        let mut lora = flags::lora(flags)?;
+        match (&mut lora, &flags.start) {
+            (None, None) => network.train_everything(),
+            (None, Some(_)) => bail!("--start goes on with an adapter, --full trains every weight: choose one"),
+            (Some(lora), Some(start)) => {
+                let adapter = read_peft(start)?;
+                network.put_on(&adapter)?;
+                *lora = adapter.lora;
+            }
+            (Some(lora), None) => network.train_adapter(lora)?,
+        }
+        network.set_execution(flags::execution(flags));
+        Ok((network, lora))
+    }
+
+    fn check_vocabulary(&self, config: &DecoderConfig) -> anyhow::Result<()> {
+        let (tokens, rows) = (self.tokens.tokenizer().vocabulary_size(), config.vocabulary_size);
+        if tokens > rows {
+            bail!(
+                "the tokenizer of {} has {tokens} tokens, its embedding {rows} rows: they do not belong together; \
+                 take tokenizer and weights from one place",
+                self.path.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// A prompt and the reply to learn, with the end of its turn.
+    pub(super) fn row(&self, prompt: &[TextMessage], reply: &str) -> anyhow::Result<TokenRow> {
+        let turns: Vec<Turn> = prompt.iter().map(|turn| Turn { role: turn.role, text: &turn.content }).collect();
+        let row = self.tokens.row(&turns, reply)?;
+        Ok(TokenRow::new(&row.prompt, &row.target))
+    }
+
+    /// A prompt and a reply up to the token that ends its turn, where a reward is read.
+    pub(super) fn scored_row(&self, prompt: &[TextMessage], reply: &str) -> anyhow::Result<TokenRow> {
+        let turns: Vec<Turn> = prompt.iter().map(|turn| Turn { role: turn.role, text: &turn.content }).collect();
+        let row = self.tokens.row(&turns, reply)?;
+        Ok(TokenRow::new(&row.prompt, &row.target[..row.turn_end]))
+    }
+}
