@@ -21,8 +21,12 @@ impl VerdictExamples {
         let Preference { comparison, label } = preference;
         let messages = prompts.direct(&prompts.pair(comparison), Form::NonThinking).messages;
         let pair = || comparison.id.clone();
-        let dpo =
-            DpoExample { pair: pair(), messages: messages.clone(), chosen: said(*label), rejected: said(label.other()) };
+        let dpo = DpoExample {
+            pair: pair(),
+            messages: messages.clone(),
+            chosen: said(*label),
+            rejected: said(label.other()),
+        };
         let sft =
             SftExample { pair: pair(), messages, target: said(*label), form: Form::NonThinking, preferred: *label };
         Self { sft, dpo }

@@ -41,7 +41,7 @@ fn add_noise(model: &mut CausalLm) {
         (state >> 8) as f32 / (1 << 24) as f32 - 0.5
     };
     model.update(&mut |name, value| {
-        let size = if name.ends_with("lora_B.weight") { 0.02 } else { 0.0 };
+        let size = if name.ends_with("lora_B.weight") { 0.4 } else { 0.0 };
         let noise: Vec<f32> = (0..value.dims()[0]).map(|_| next() * size).collect();
         let noise = Tensor::from_floats(noise.as_slice(), &value.device());
         value + noise

@@ -7,6 +7,7 @@ mod assemble;
 mod cli;
 mod commands;
 mod exit;
+mod memory;
 mod metrics;
 mod outcomes;
 mod page;

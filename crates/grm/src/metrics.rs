@@ -6,8 +6,8 @@ use grm_core::{Choice, Decision, Invalid};
 use grm_judge::{RouteCounts, Tally};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use crate::statistics::wilson;
 use crate::record::{PairOutcome, PairRecord};
+pub(crate) use crate::statistics::wilson;
 
 /// Counts over all pairs of a run, updated one record at a time.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -11,9 +11,9 @@ use grm_core::{Choice, Decision, Preference};
 use serde_json::Value;
 
 use crate::{
-    record::{PairOutcome, PairRecord},
     recipe::Recipe,
-    run::{InputFile, Manifest, locate, pin, read_manifest, Input},
+    record::{PairOutcome, PairRecord},
+    run::{Input, InputFile, Manifest, locate, pin, read_manifest},
 };
 
 /// A finished judge run, pair by pair.
@@ -73,7 +73,10 @@ impl RunOutcomes {
             Ok(true)
         })?;
         if pairs.is_empty() {
-            bail!("{} has no labelled pairs; judge a file with labels, so that right and wrong are known", folder.display());
+            bail!(
+                "{} has no labelled pairs; judge a file with labels, so that right and wrong are known",
+                folder.display()
+            );
         }
         let judge = judge_name(&manifest, &recipe);
         let settings = settings_text(&recipe)?;
@@ -96,7 +99,10 @@ impl RunOutcomes {
 }
 
 /// Every record of a finished run, until `each` says stop.
-pub(crate) fn each_record(folder: &Path, mut each: impl FnMut(&PairRecord) -> anyhow::Result<bool>) -> anyhow::Result<()> {
+pub(crate) fn each_record(
+    folder: &Path,
+    mut each: impl FnMut(&PairRecord) -> anyhow::Result<bool>,
+) -> anyhow::Result<()> {
     let path = folder.join("trajectories.jsonl");
     let file = std::fs::File::open(&path)
         .with_context(|| format!("no {}: is the run finished? grm runs resume {}", path.display(), folder.display()))?;

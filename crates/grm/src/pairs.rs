@@ -96,7 +96,10 @@ where
 }
 
 /// Records up to the limit. One that cannot be used is reported, counted and left out; a broken file ends the run.
-pub(crate) fn read(run: &Run, skipped: &Skipped) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Record>> + Send + use<>> {
+pub(crate) fn read(
+    run: &Run,
+    skipped: &Skipped,
+) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Record>> + Send + use<>> {
     let records = run.recipe.records(&run.input_path())?;
     let skipped = skipped.clone();
     Ok(records.filter_map(move |record| match record {

@@ -8,7 +8,9 @@ use grm_data::{ReadError, ReadOptions, Record};
 use grm_judge::{Explore, JudgeSettings, Sanitize, VerdictRule};
 use serde::{Deserialize, Serialize};
 
-use crate::cli::{Common, ConstrainFlag, ExploreFlag, FormFlag, MethodFlags, ModelFlags, RuleFlag, SanitizeFlag, Switch};
+use crate::cli::{
+    Common, ConstrainFlag, ExploreFlag, FormFlag, MethodFlags, ModelFlags, RuleFlag, SanitizeFlag, Switch,
+};
 
 /// A run's settings. Every key has a default; unknown keys are errors.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -185,7 +187,8 @@ impl Recipe {
         let Data { limit, skip, line_limit_bytes, max_text_bytes, .. } = self.data;
         let skip = skip.unwrap_or(0);
         let limit = limit.map(|limit| limit.saturating_add(skip));
-        let options = ReadOptions { seed: self.seed, limit, line_limit_bytes, max_text_bytes, ..ReadOptions::default() };
+        let options =
+            ReadOptions { seed: self.seed, limit, line_limit_bytes, max_text_bytes, ..ReadOptions::default() };
         let mut passed = 0;
         Ok(grm_data::open(path, &options)?.filter(move |record| match record {
             _ if passed == skip => true,

@@ -7,7 +7,8 @@ use grm_gguf::{Array, GgufFile, GgufWriter, Metadata, TensorPlan, TensorType, Va
 use grm_model::{CausalLm, ExportError, HostParameters, MergedExport, RewardModel, write_gguf_adapter};
 
 use crate::tiny::{
-    FAMILIES, adapted_causal, adapted_scorer, causal, difference, folder, logits, lora, noise, read, rewrite, score, scorer,
+    FAMILIES, adapted_causal, adapted_scorer, causal, difference, folder, logits, lora, noise, read, rewrite, score,
+    scorer,
 };
 
 /// As the golden configurations have it.
@@ -41,7 +42,6 @@ fn models_come_back_as_exactly_as_their_type_allows() {
             }
             let found = difference(&logits(&again), &logits(&merged));
             let expected = difference(&logits(&jittered(place.path(), &folder, kind)), &logits(&merged));
-            eprintln!("{family} {kind}: {found} {expected}");
             assert!(found <= 2.0 * expected, "{family} {kind}: {found}, by chance {expected}");
         }
     }

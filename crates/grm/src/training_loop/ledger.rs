@@ -58,7 +58,8 @@ pub(crate) enum State {
 impl Ledger {
     /// Opens or begins the ledger of a loop's folder.
     pub(crate) fn open(folder: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder.join("logs")).with_context(|| format!("could not create {}", folder.display()))?;
+        std::fs::create_dir_all(folder.join("logs"))
+            .with_context(|| format!("could not create {}", folder.display()))?;
         let lock = lock(folder)?;
         Ok(Self { folder: folder.to_owned(), written: read(folder)?, _lock: lock })
     }
@@ -92,7 +93,12 @@ impl Ledger {
     /// Records that it is done; refuses when something it should have left is missing.
     pub(crate) fn finish(&mut self, step: &Step, seconds: f64) -> anyhow::Result<()> {
         if let Some(missing) = step.outputs.iter().find(|path| !path.exists()) {
-            bail!("step {} ended well but left no {}; run it by hand: {}", step.name, missing.display(), step.command_line());
+            bail!(
+                "step {} ended well but left no {}; run it by hand: {}",
+                step.name,
+                missing.display(),
+                step.command_line()
+            );
         }
         if let Some(entry) = self.written.steps.iter_mut().find(|known| known.name == step.name) {
             entry.done = true;
@@ -139,14 +145,20 @@ fn lock(folder: &Path) -> anyhow::Result<File> {
 fn read(folder: &Path) -> anyhow::Result<Written> {
     let path = folder.join("loop.json");
     let text = match std::fs::read_to_string(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Written { version: 1, steps: Vec::new() }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(Written { version: 1, steps: Vec::new() });
+        }
         result => result.with_context(|| format!("could not read {}", path.display()))?,
     };
     let written: Written = serde_json::from_str(&text).with_context(|| {
         format!("{} is damaged; move it away, and the steps run again, each from its own folder", path.display())
     })?;
     if written.version != 1 {
-        bail!("{} has version {}; this grm writes version 1, so use the grm that wrote it", path.display(), written.version);
+        bail!(
+            "{} has version {}; this grm writes version 1, so use the grm that wrote it",
+            path.display(),
+            written.version
+        );
     }
     Ok(written)
 }

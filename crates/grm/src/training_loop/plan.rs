@@ -67,8 +67,14 @@ pub(crate) fn missing_files(steps: &[Step]) -> Vec<PathBuf> {
 struct Planner<'a> {
     recipe: &'a LoopRecipe,
     steps: Vec<Step>,
-    /// The trained reward head.
-    disrm: Option<PathBuf>,
+    /// The trained reward model.
+    disrm: Option<Reward>,
+}
+
+/// A reward model as `--disrm` takes it, and the files it is made of.
+struct Reward {
+    place: PathBuf,
+    files: Vec<PathBuf>,
 }
 
 /// A GenRM: a model, perhaps with what it has learnt.
@@ -86,14 +92,17 @@ struct Trained {
 impl Planner<'_> {
     fn disrm(&mut self, disrm: &Disrm) -> anyhow::Result<()> {
         let folder = self.recipe.folder().join("disrm");
+        // A head on frozen states is one file, a trained network a folder with head and adapter.
+        let is_frozen = disrm.flags.get("frozen").and_then(toml::Value::as_bool) == Some(true);
         let head = folder.join("head.safetensors");
+        let files = if is_frozen { vec![head.clone()] } else { vec![head.clone(), folder.join("adapter.gguf")] };
         let mut line = Line::new(&["train", "bt"]);
         line.files("--data", &disrm.data).option("--eval", disrm.eval.as_deref());
         line.model("--model", disrm.model.as_ref().unwrap_or(&self.recipe.student)).path("--out", &folder);
         line.flag("--seed", &self.recipe.seed.to_string()).further("[disrm]", &disrm.flags)?;
-        self.push("disrm", Some(folder), line, vec![head.clone()])?;
-        self.disrm = Some(head);
-        Ok(())
+        let place = if is_frozen { head } else { folder.clone() };
+        self.disrm = Some(Reward { place, files: files.clone() });
+        self.push("disrm", Some(folder), line, files)
     }
 
     fn iteration(&mut self, iteration: u32, judge: &Model) -> anyhow::Result<Trained> {
@@ -101,9 +110,7 @@ impl Planner<'_> {
         let mut records: [Vec<PathBuf>; 2] = [Vec::new(), Vec::new()];
         for synthesize in &recipe.synthesize {
             let folder = self.synthesis(iteration, synthesize, judge)?;
-            for (stage, name, files) in
-                [(Stage::Sft, "sft.jsonl", 0), (Stage::Dpo, "dpo.jsonl", 1)]
-            {
+            for (stage, name, files) in [(Stage::Sft, "sft.jsonl", 0), (Stage::Dpo, "dpo.jsonl", 1)] {
                 if synthesize.gives.contains(&stage) {
                     records[files].push(folder.join(name));
                 }
@@ -132,7 +139,9 @@ impl Planner<'_> {
         line.flag("--seed", &self.recipe.seed.to_string()).path("--out", &folder);
         if !is_verdict {
             line.model("--genrm", &judge.name).option("--adapter", judge.adapter.as_deref());
-            line.option("--disrm", self.disrm.as_deref());
+            if let Some(reward) = &self.disrm {
+                line.path("--disrm", &reward.place).inputs.extend(reward.files.iter().cloned());
+            }
         }
         line.further("[[synthesize]]", &synthesize.flags)?;
         let outputs = ["sft.jsonl", "dpo.jsonl"].map(|name| folder.join(name)).to_vec();
@@ -383,6 +392,15 @@ mod tests {
                 "compare: grm compare out/judged/base out/judged/sft-1 out/judged/dpo-1 out/judged/sft-2 out/judged/dpo-2 --markdown out/table.md".to_owned(),
             ]
         );
+    }
+
+    #[test]
+    fn a_trained_reward_network_is_a_folder() {
+        let recipe = WHOLE.replace("frozen = true, form = \"chat-last-1\"", "epochs = 2");
+        let steps = planned(&recipe).unwrap();
+        let synthesis = steps.iter().find(|step| step.name == "1-synthesize-thinking").unwrap();
+        assert!(synthesis.command_line().contains("--disrm out/disrm --criterion"), "{}", synthesis.command_line());
+        assert!(synthesis.inputs.contains(&PathBuf::from("out/disrm/adapter.gguf")), "{:?}", synthesis.inputs);
     }
 
     #[test]

@@ -207,7 +207,9 @@ impl LoopRecipe {
             let Some(training) = training else { continue };
             let is_fed = self.synthesize.iter().any(|synthesize| synthesize.gives.contains(&stage));
             if !is_fed && training.data.is_empty() {
-                bail!("[{table}] has nothing to learn from: a [[synthesize]] must have it in `gives`, or give it `data`");
+                bail!(
+                    "[{table}] has nothing to learn from: a [[synthesize]] must have it in `gives`, or give it `data`"
+                );
             }
             if training.flags.get("full").and_then(toml::Value::as_bool) == Some(true) {
                 bail!("[{table}] flags: full = true: the loop hands adapters on; leave it out");

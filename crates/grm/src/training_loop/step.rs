@@ -222,7 +222,10 @@ mod tests {
         let Ended::Well { tail, .. } = workshop.run(&step()).await.unwrap() else { panic!("nobody interrupted") };
         assert_eq!(tail, "2 words, the last: sft data\n");
         let log = std::fs::read_to_string(place.path().join("logs/1-sft.log")).unwrap();
-        assert!(log.starts_with("$ grm train 'sft data'\n") && log.contains("progress\n") && log.contains(&tail), "{log}");
+        assert!(
+            log.starts_with("$ grm train 'sft data'\n") && log.contains("progress\n") && log.contains(&tail),
+            "{log}"
+        );
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -230,7 +233,9 @@ mod tests {
         let (_place, workshop) = workshop("echo 'error: no such model' >&2; exit 6");
         let error = workshop.run(&step()).await.unwrap_err();
         let text = error.to_string();
-        for part in ["step 1-sft failed with exit code 6", "error: no such model", "logs/1-sft.log", "goes on from this step"] {
+        for part in
+            ["step 1-sft failed with exit code 6", "error: no such model", "logs/1-sft.log", "goes on from this step"]
+        {
             assert!(text.contains(part), "{part:?} is not in: {text}");
         }
         assert_eq!(error.downcast_ref::<StepFailed>().and_then(|failed| failed.code), Some(6));

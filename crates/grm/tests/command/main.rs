@@ -5,4 +5,6 @@ mod harness;
 mod kill;
 mod plan;
 mod replay;
+mod train;
+mod training_loop;
 mod views;

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::Context;
-use grm_data::{DpoRecord, examples::{self, TextMessage}};
+use grm_data::{
+    DpoRecord,
+    examples::{self, TextMessage},
+};
 use grm_train::{DpoPair, ObjectiveKind, Split, Task, train};
 
 use super::{flags, results::Results, student::Student, watch::Watch};

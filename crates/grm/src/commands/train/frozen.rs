@@ -12,13 +12,7 @@ use grm_local::{EngineConfig, FeatureProgress, Head, HiddenStates, TextForm};
 use grm_train::frozen::{Frozen, FrozenConfig, Pairs, fit};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::{
-    assemble,
-    cli::TrainBradleyTerry,
-    commands::print,
-    exit::Exit,
-    metrics::wilson,
-};
+use crate::{assemble, cli::TrainBradleyTerry, commands::print, exit::Exit, metrics::wilson};
 
 /// Fits the head and writes it with its card.
 pub(super) async fn run(flags: TrainBradleyTerry) -> anyhow::Result<Exit> {
@@ -26,7 +20,8 @@ pub(super) async fn run(flags: TrainBradleyTerry) -> anyhow::Result<Exit> {
         let known: Vec<&str> = TextForm::ALL.iter().map(|form| form.name()).collect();
         format!("no text form {:?}; one of {}", flags.form, known.join(", "))
     })?;
-    std::fs::create_dir_all(&flags.native.out).with_context(|| format!("could not create {}", flags.native.out.display()))?;
+    std::fs::create_dir_all(&flags.native.out)
+        .with_context(|| format!("could not create {}", flags.native.out.display()))?;
     let training = read_all(&flags.data, flags.native.limit)?;
     let held_out = match &flags.eval {
         None => Vec::new(),

@@ -12,6 +12,7 @@ mod watch;
 use crate::{
     cli::{Train, TrainObjective},
     exit::Exit,
+    memory,
 };
 
 /// Runs the verb.
@@ -26,5 +27,6 @@ pub(crate) async fn run(flags: Train) -> anyhow::Result<Exit> {
 
 /// Training computes for hours; it has a thread of its own.
 async fn native(work: impl FnOnce() -> anyhow::Result<Exit> + Send + 'static) -> anyhow::Result<Exit> {
+    memory::keep_freed_blocks();
     tokio::task::spawn_blocking(work).await?
 }

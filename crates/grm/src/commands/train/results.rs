@@ -9,7 +9,9 @@ use std::{
 use anyhow::Context;
 use grm_gguf::TensorType;
 use grm_local::{Head, TextForm};
-use grm_model::{CausalLm, DecoderConfig, HostParameters, LoraConfig, MergedExport, RewardModel, write_gguf_adapter, write_peft};
+use grm_model::{
+    CausalLm, DecoderConfig, HostParameters, LoraConfig, MergedExport, RewardModel, write_gguf_adapter, write_peft,
+};
 use grm_train::{Finished, ObjectiveKind, Outcome, TrainSettings};
 
 use super::{
@@ -47,11 +49,17 @@ impl HeldOut {
     pub(super) fn of(outcome: &Outcome, pairs: &[Labelled]) -> Option<Self> {
         let accuracy = outcome.records.iter().rev().find_map(|record| record.values.get("eval_accuracy"))?;
         let kept = pairs.len() as u64 - outcome.dropped_held_out.too_long as u64;
-        let lengths = |pair: &Labelled| pair.responses.each_ref().map(|response| response.joined_text().chars().count());
+        let lengths =
+            |pair: &Labelled| pair.responses.each_ref().map(|response| response.joined_text().chars().count());
         let count = |wins: fn(usize, usize) -> bool| {
             pairs.iter().map(lengths).filter(|[better, worse]| wins(*better, *worse)).count() as u64
         };
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a count"
+        )]
         let right = (accuracy * kept as f64).round() as u64;
         Some(Self {
             pairs: kept,
@@ -97,7 +105,9 @@ impl Results<'_> {
         let use_it = match lora {
             Some(_) => {
                 let (name, out) = (&self.student.name, out.display());
-                format!("use it with --genrm {name} --adapter {out}/adapter.gguf, or load {out}/adapter with PEFT or vLLM")
+                format!(
+                    "use it with --genrm {name} --adapter {out}/adapter.gguf, or load {out}/adapter with PEFT or vLLM"
+                )
             }
             None => format!("the whole model is in {}/model", out.display()),
         };

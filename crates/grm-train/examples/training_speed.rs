@@ -1,6 +1,6 @@
 //! Tokens per second of one LoRA or full training step on random weights of a real model's shape.
 //!
-//! `cargo run --release -p grm-model --example training_speed -- smollm2-135m lora 512 on`
+//! `cargo run --release -p grm-train --example training_speed -- smollm2-135m lora 512 on`
 
 use std::{error::Error, path::Path, time::Instant};
 
@@ -9,6 +9,7 @@ use grm_model::{
     CausalLm, Checkpointing, DecoderConfig, Execution, HostTensor, LoraConfig, Network as _, TokenRow, WeightError,
     Weights,
 };
+use grm_train::{AdamW, AdamWSettings};
 use serde_json::{Value, json};
 
 /// Small pseudo-random weights of any shape.
@@ -96,6 +97,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     network.set_execution(Execution { checkpointing, ..Execution::default() });
     let length: usize = tokens.parse()?;
     let row = TokenRow { tokens: (0..length as u32).map(|i| i * 7 % 1000).collect(), targets_from: 1 };
+    let mut optimiser = AdamW::new(AdamWSettings::default());
     for round in 0..4 {
         let start = Instant::now();
         let mean = 1.0 / length as f32;
@@ -105,6 +107,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             vec![vec![-mean; outputs[0].len()]]
         })?;
         let norm = gradients.norm();
+        optimiser.step(&mut network, &gradients, 1e-5)?;
         let seconds = start.elapsed().as_secs_f64();
         let rate = length as f64 / seconds;
         println!("round {round}: {rate:.1} tokens/s, loss {loss:.4}, |g| {norm:.4}, peak {:?} MiB", peak_memory_mib());
