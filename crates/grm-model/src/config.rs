@@ -25,7 +25,7 @@ pub struct DecoderConfig {
     pub key_value_heads: usize,
     /// Width of one head; `heads * head_dim` may exceed `hidden_size`.
     pub head_dim: usize,
-    /// Added to the mean square inside RMSNorm.
+    /// Added to the mean square inside a norm.
     pub norm_epsilon: f64,
     /// Base of the rotary frequencies.
     pub rope_theta: f64,
@@ -33,7 +33,7 @@ pub struct DecoderConfig {
     pub rope_scaling: Option<Llama3Scaling>,
     /// Whether q, k and v have a bias (Qwen2).
     pub attention_bias: bool,
-    /// Whether q and k are normalised per head before RoPE (Qwen3).
+    /// Whether q and k are normalised per head before they are rotated (Qwen3).
     pub query_key_norm: bool,
     /// Whether the output layer is the embedding itself.
     pub tied_embeddings: bool,

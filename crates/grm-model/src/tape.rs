@@ -47,7 +47,7 @@ pub(crate) struct Tape<'a> {
 
 #[derive(Debug)]
 enum Step {
-    Kept(Graph<DecoderLayer>),
+    Kept(Box<Graph<DecoderLayer>>),
     Again { input: Tensor<2> },
 }
 
@@ -66,7 +66,7 @@ impl<'a> Tape<'a> {
     pub(crate) fn record(
         decoder: &'a Decoder,
         layout: &Layout,
-        context: Context,
+        context: &Context,
         wanted: Tensor<1, burn::tensor::Int>,
         depth: Depth,
         checkpointing: Checkpointing,
@@ -74,7 +74,7 @@ impl<'a> Tape<'a> {
         let device_tokens = layout.tokens(&wanted.device());
         let mut x = decoder.embed(device_tokens.clone());
         for layer in &decoder.layers[..depth.first_layer] {
-            x = layer.forward(x, &context, None);
+            x = layer.forward(x, context, None);
         }
         let tracked = context.autodiff();
         let mut steps = Vec::new();
@@ -82,9 +82,9 @@ impl<'a> Tape<'a> {
             let (output, step) = match checkpointing {
                 Checkpointing::Off => {
                     let graph = run_layer(layer, x, &tracked, depth.needs_input_gradient(index));
-                    (graph.output.clone().inner(), Step::Kept(graph))
+                    (graph.output.clone().inner(), Step::Kept(Box::new(graph)))
                 }
-                Checkpointing::On => (layer.forward(x.clone(), &context, None), Step::Again { input: x }),
+                Checkpointing::On => (layer.forward(x.clone(), context, None), Step::Again { input: x }),
             };
             steps.push(step);
             x = output;
@@ -111,7 +111,7 @@ impl<'a> Tape<'a> {
         for (offset, step) in self.steps.into_iter().enumerate().rev() {
             let index = first + offset;
             let graph = match step {
-                Step::Kept(graph) => graph,
+                Step::Kept(graph) => *graph,
                 Step::Again { input } => {
                     let layer = &self.decoder.layers[index];
                     run_layer(layer, input, &self.context, self.depth.needs_input_gradient(index))

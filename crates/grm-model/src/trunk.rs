@@ -96,7 +96,7 @@ impl Trunk {
     pub(crate) fn record(&self, layout: &Layout, places: &[usize]) -> Tape<'_> {
         let context = layout.context(&self.frequencies, &self.device);
         let wanted = self.indices(places);
-        Tape::record(&self.decoder, layout, context, wanted, self.depth(), self.execution.checkpointing)
+        Tape::record(&self.decoder, layout, &context, wanted, self.depth(), self.execution.checkpointing)
     }
 
     fn depth(&self) -> Depth {

@@ -3,7 +3,7 @@
 #[path = "../../grm-model/tests/reference/mod.rs"]
 mod reference;
 
-use grm_model::{CausalLm, HostParameters, LoraConfig, Network, Outputs, RewardModel, TokenRow};
+use grm_model::{HostParameters, LoraConfig, Network, Outputs, TokenRow};
 use grm_train::{
     AdamW, AdamWSettings, BradleyTerrySettings, Decay, DpoSettings, LogProbability, Value, bradley_terry, clip, dpo,
     sft,
@@ -76,7 +76,7 @@ fn mean_cross_entropy(outputs: &Outputs) -> Value {
 #[test]
 fn full_sft() {
     let golden = Golden::open("train/sft");
-    let mut model: CausalLm = causal("qwen2");
+    let mut model = causal("qwen2");
     model.train_everything();
     let three = three_steps(&mut model, &target_rows(&golden), Decay::Everything, 0.0, &mean_cross_entropy);
     assert_losses(&three, &golden);
@@ -126,7 +126,7 @@ fn full_dpo() {
 fn bradley_terry() {
     let golden = Golden::open("train/bt");
     let (rows, _) = rows(&golden, "input_ids", "attention_mask");
-    let mut model: RewardModel = classifier("qwen3");
+    let mut model = classifier("qwen3");
     model.train_everything();
     let objective =
         |outputs: &Outputs| bradley_terry::value(outputs, &[0.0, 0.0], &BradleyTerrySettings::default(), 0.5);

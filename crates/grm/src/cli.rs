@@ -23,7 +23,7 @@ pub(crate) enum Verb {
     Judge(Judge),
     /// Turn labelled pairs into SFT and DPO data.
     Synthesize(Synthesize),
-    /// Judge runs over the same pairs side by side: accuracy, intervals, invalid verdicts, McNemar's test.
+    /// Put judge runs over the same pairs side by side: accuracy, invalid verdicts, and what is more than chance.
     Compare(Compare),
     /// Train DisRM, synthesize, SFT, DPO and evaluate by one recipe, going on where it stopped.
     Loop(Loop),

@@ -79,7 +79,7 @@ pub(crate) struct Difference {
     pub(crate) lost: u64,
     /// Accuracy here less accuracy there.
     pub(crate) accuracy: f64,
-    /// McNemar's exact two-sided p.
+    /// The exact two-sided p of [`mcnemar_exact`].
     pub(crate) p: f64,
 }
 

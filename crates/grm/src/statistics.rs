@@ -14,7 +14,7 @@ pub(crate) fn wilson(right: u64, trials: u64) -> Option<(f64, f64)> {
     Some((((middle - spread) / scale).max(0.0), ((middle + spread) / scale).min(1.0)))
 }
 
-/// McNemar's exact test, two-sided (McNemar 1947; the binomial form): of the pairs that only one of two judges gets
+/// The exact form of `McNemar`'s test, two-sided (Psychometrika 12, 1947): of the pairs that only one of two judges gets
 /// right, how likely is a split at least this uneven if each were a coin's toss?
 ///
 /// `p = min(1, 2 · P(X ≤ min(b, c)))` with `X ~ Binomial(b + c, ½)`; 1 when the judges never differ.

@@ -18,9 +18,9 @@ pub struct Attention {
     pub v_proj: Linear,
     /// `heads · head_dim → hidden`
     pub o_proj: Linear,
-    /// Over each query head, before RoPE (Qwen3).
+    /// Over each query head, before it is rotated (Qwen3).
     pub q_norm: Option<RmsNorm>,
-    /// Over each key head, before RoPE (Qwen3).
+    /// Over each key head, before it is rotated (Qwen3).
     pub k_norm: Option<RmsNorm>,
     #[module(skip)]
     pub(crate) heads: usize,

@@ -74,7 +74,7 @@ fn write(
     base: &Metadata,
     kind: TensorType,
 ) -> Result<(), ExportError> {
-    let failed = |source| ExportError::Gguf { path: path.to_owned(), source };
+    let failed = |source| ExportError::Gguf { path: path.to_owned(), source: Box::new(source) };
     let factors = rope_factors::of(config);
     let factors_plan = factors.as_ref().map(|factors| TensorPlan {
         name: ROPE_FACTORS.to_owned(),

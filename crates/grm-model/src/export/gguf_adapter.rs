@@ -41,7 +41,7 @@ pub fn write_gguf_adapter(
         shape: parameters[tensor.ours].shape.clone(),
         kind,
     };
-    let failed = |source| ExportError::Gguf { path: path.to_owned(), source };
+    let failed = |source| ExportError::Gguf { path: path.to_owned(), source: Box::new(source) };
     let mut writer =
         GgufWriter::create(path, &metadata(config, lora), tensors.iter().map(plan).collect()).map_err(failed)?;
     for tensor in &tensors {

@@ -115,6 +115,6 @@ pub enum ExportError {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        source: GgufWriteError,
+        source: Box<GgufWriteError>,
     },
 }

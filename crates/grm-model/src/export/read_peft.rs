@@ -100,8 +100,8 @@ enum Part {
 /// Reads `adapter_config.json` and `adapter_model.safetensors` from `folder`.
 ///
 /// # Errors
-/// Missing or damaged files, a pickle, NaN, and everything but plain LoRA on a decoder's linear layers: DoRA, biases,
-/// patterns of ranks, embeddings, initialisations that change the base (PiSSA and its like).
+/// Missing or damaged files, a pickle, NaN, and everything but plain LoRA on a decoder's linear layers: `DoRA`, biases,
+/// patterns of ranks, embeddings, initialisations that change the base (`PiSSA` and its like).
 pub fn read_peft(folder: &Path) -> Result<PeftAdapter, AdapterError> {
     let path = folder.join(CONFIG);
     let keys = read_keys(&path)?;

@@ -1,4 +1,4 @@
-//! Qwen3: no biases; q and k are normalised per head before RoPE; heads of a width of their own.
+//! Qwen3: no biases; q and k are normalised per head before they are rotated; heads of a width of their own.
 
 use super::Description;
 

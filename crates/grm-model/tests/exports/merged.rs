@@ -82,7 +82,7 @@ fn bf16_rounds_to_the_nearest_and_halves_to_even() {
     let mut model = scorer(&folder(place.path(), "llama_cls"));
     // Between 1 and its neighbour 1 + 2⁻⁷; then between that and 1 + 2⁻⁶; then just past the half.
     let mut head = vec![0.0; 64];
-    head[..3].copy_from_slice(&[1.003_906_25, 1.011_718_75, 1.003_906_4]);
+    head[..3].copy_from_slice(&[1.0 + 1.0 / 256.0, 1.0 + 3.0 / 256.0, 1.0 + 1.0 / 256.0 + 1e-6]);
     model.set_head(&head, None);
     let out = place.path().join("out");
     model.write_merged(&out, &MergedExport { precision: Precision::BF16, ..MergedExport::default() }).expect("written");

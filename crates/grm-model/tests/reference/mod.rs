@@ -1,5 +1,4 @@
 //! Reading the goldens.
-#![expect(clippy::allow_attributes, reason = "each test binary uses a part of this module")]
 #![allow(dead_code, reason = "each test binary uses a part of this module")]
 
 use std::path::{Path, PathBuf};

@@ -194,7 +194,7 @@ fn failed(step: &Step, status: ExitStatus, said: &VecDeque<String>, log: PathBuf
     StepFailed { name: step.name.clone(), how, said: said.trim_end().to_owned(), log, code: status.code() }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 

@@ -18,8 +18,9 @@ use llama_cpp_2::{
     token::LlamaToken,
 };
 
-/// Measured: 2e-5 between two ways to compute the same logits, which reach 5.
-const TOLERANCE: f32 = 1e-3;
+/// Measured: up to 0.009 on logits that reach 5, spread evenly over all positions as half-precision steps inside llama.cpp
+/// spread it; the adapters move logits by 2.4, ignored rotary scaling by 1.3.
+const TOLERANCE: f32 = 0.03;
 
 #[test]
 fn llama_cpp_computes_what_was_trained() {
