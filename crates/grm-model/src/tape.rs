@@ -48,7 +48,7 @@ pub(crate) struct Tape<'a> {
 #[derive(Debug)]
 enum Step {
     Kept(Box<Graph<DecoderLayer>>),
-    Again { input: Tensor<2> },
+    Again(Box<Tensor<2>>),
 }
 
 /// A module run with gradients: what went in and what came out.
@@ -84,7 +84,7 @@ impl<'a> Tape<'a> {
                     let graph = run_layer(layer, x, &tracked, depth.needs_input_gradient(index));
                     (graph.output.clone().inner(), Step::Kept(Box::new(graph)))
                 }
-                Checkpointing::On => (layer.forward(x.clone(), context, None), Step::Again { input: x }),
+                Checkpointing::On => (layer.forward(x.clone(), context, None), Step::Again(Box::new(x))),
             };
             steps.push(step);
             x = output;
@@ -112,9 +112,9 @@ impl<'a> Tape<'a> {
             let index = first + offset;
             let graph = match step {
                 Step::Kept(graph) => *graph,
-                Step::Again { input } => {
+                Step::Again(input) => {
                     let layer = &self.decoder.layers[index];
-                    run_layer(layer, input, &self.context, self.depth.needs_input_gradient(index))
+                    run_layer(layer, *input, &self.context, self.depth.needs_input_gradient(index))
                 }
             };
             match graph.backward(above, &format!("{prefix}layers.{index}"), into) {
