@@ -2,10 +2,7 @@
 
 use std::path::Path;
 
-use burn::{
-    module::Param,
-    tensor::{Device, Tensor},
-};
+use burn::tensor::{Device, Tensor};
 
 use crate::{
     build::Builder,
@@ -68,15 +65,13 @@ impl CausalLm {
     /// See [`LoraConfig::attach`].
     pub fn train_adapter(&mut self, lora: &LoraConfig) -> Result<(), LoraError> {
         lora.attach(&mut self.trunk.decoder)?;
-        self.trunk.set_trainable(&|name| name.contains(".lora_"));
+        self.trunk.train_adapters();
         Ok(())
     }
 
     /// Trains all of it.
     pub fn train_everything(&mut self) {
-        self.trunk.set_trainable(&|_| true);
-        let trained = |param: Param<Tensor<2>>| param.set_require_grad(true);
-        self.head = self.head.take().map(|head| Linear { weight: trained(head.weight), ..head });
+        self.trunk.train_everything();
     }
 
     /// `[vocabulary, hidden]`

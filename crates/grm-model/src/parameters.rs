@@ -76,7 +76,7 @@ pub(crate) fn map<M: Module>(
     module.map(&mut Mapper(Path::starting_at(prefix), which, change))
 }
 
-/// Freezes every parameter but those `trainable` names, and says which those are.
+/// Freezes every parameter but those `trainable` names.
 pub(crate) fn set_trainable<M: Module>(module: M, prefix: &str, trainable: &dyn Fn(&str) -> bool) -> M {
     struct Mapper<'a>(Path, &'a dyn Fn(&str) -> bool);
     impl ModuleMapper for Mapper<'_> {

@@ -18,7 +18,7 @@ use crate::{
 const HEAD: &str = "score";
 
 /// A decoder with a linear head of one output: `*ForSequenceClassification` (`score.weight`), or TRL's value head
-/// (`v_head.summary.weight` and `.bias`).
+/// (`v_head.summary.weight` and `.bias`). The head is trained whenever anything is.
 #[derive(Debug, Clone)]
 pub struct RewardModel {
     pub(crate) trunk: Trunk,
@@ -64,7 +64,6 @@ impl RewardModel {
         let device = &self.trunk.device;
         let weight = Tensor::from_data(TensorData::new(weight.to_vec(), [1, weight.len()]), device);
         self.head = Linear::new(weight, bias.map(|bias| Tensor::from_data([bias], device)));
-        self.train_head();
     }
 
     /// Its configuration.
@@ -84,19 +83,13 @@ impl RewardModel {
     /// See [`LoraConfig::attach`].
     pub fn train_adapter(&mut self, lora: &LoraConfig) -> Result<(), LoraError> {
         lora.attach(&mut self.trunk.decoder)?;
-        self.trunk.set_trainable(&|name| name.contains(".lora_"));
-        self.train_head();
+        self.trunk.train_adapters();
         Ok(())
     }
 
     /// Trains all of it.
     pub fn train_everything(&mut self) {
-        self.trunk.set_trainable(&|_| true);
-        self.train_head();
-    }
-
-    pub(crate) fn train_head(&mut self) {
-        self.head = parameters::set_trainable(self.head.clone(), HEAD, &|_| true);
+        self.trunk.train_everything();
     }
 
     /// Every parameter, adapters apart from what they sit on, on the host.

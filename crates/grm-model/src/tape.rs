@@ -5,7 +5,10 @@
 //! trainable parameter are run without any graph. So at most one layer's gradients of activations are alive at a time,
 //! and with checkpointing only one layer's activations.
 
-use burn::{module::Module, tensor::Tensor};
+use burn::{
+    module::Module,
+    tensor::{IndexingUpdateOp, Int, Tensor},
+};
 
 use crate::{
     decoder::{Context, Decoder, DecoderLayer, Layout, RmsNorm},
@@ -40,8 +43,8 @@ pub(crate) struct Tape<'a> {
     depth: Depth,
     steps: Vec<Step>,
     top: NormStep,
-    device_tokens: Tensor<1, burn::tensor::Int>,
-    wanted: Tensor<1, burn::tensor::Int>,
+    device_tokens: Tensor<1, Int>,
+    wanted: Tensor<1, Int>,
     token_count: usize,
 }
 
@@ -67,7 +70,7 @@ impl<'a> Tape<'a> {
         decoder: &'a Decoder,
         layout: &Layout,
         context: &Context,
-        wanted: Tensor<1, burn::tensor::Int>,
+        wanted: Tensor<1, Int>,
         depth: Depth,
         checkpointing: Checkpointing,
     ) -> Self {
@@ -106,7 +109,7 @@ impl<'a> Tape<'a> {
         let hidden = gradient.dims()[1];
         let Some(top) = self.top.backward(gradient, &format!("{prefix}norm"), into) else { return };
         let zeros = Tensor::<2>::zeros([self.token_count, hidden], &top.device());
-        let mut above = zeros.select_assign(0, self.wanted, top, burn::tensor::IndexingUpdateOp::Add);
+        let mut above = zeros.select_assign(0, self.wanted, top, IndexingUpdateOp::Add);
         let first = self.depth.first_layer;
         for (offset, step) in self.steps.into_iter().enumerate().rev() {
             let index = first + offset;
@@ -125,7 +128,7 @@ impl<'a> Tape<'a> {
         if self.depth.embedding {
             let [vocabulary, hidden] = self.decoder.embed_tokens.weight.val().dims();
             let zeros = Tensor::<2>::zeros([vocabulary, hidden], &above.device());
-            let sum = zeros.select_assign(0, self.device_tokens, above, burn::tensor::IndexingUpdateOp::Add);
+            let sum = zeros.select_assign(0, self.device_tokens, above, IndexingUpdateOp::Add);
             into.add(&format!("{prefix}embed_tokens.weight"), sum.flatten(0, 1));
         }
     }

@@ -116,8 +116,17 @@ impl Trunk {
         Tensor::from_data(TensorData::new(places, [count]), &self.device)
     }
 
-    /// Makes trainable what `trainable` names, and nothing else.
-    pub(crate) fn set_trainable(&mut self, trainable: &dyn Fn(&str) -> bool) {
+    /// Trains the adapters and nothing else.
+    pub(crate) fn train_adapters(&mut self) {
+        self.set_trainable(&|name| name.contains(".lora_"));
+    }
+
+    /// Trains every parameter.
+    pub(crate) fn train_everything(&mut self) {
+        self.set_trainable(&|_| true);
+    }
+
+    fn set_trainable(&mut self, trainable: &dyn Fn(&str) -> bool) {
         self.decoder = parameters::set_trainable(self.decoder.clone(), PREFIX, trainable);
         let infos = parameters::infos(&self.decoder, PREFIX, trainable);
         self.trainable = infos.into_iter().map(|info| info.name).collect();

@@ -279,7 +279,7 @@ impl CausalLm {
         }
         let device = self.trunk.device.clone();
         adapter.put_on(&mut self.trunk.decoder, &device)?;
-        self.trunk.set_trainable(&|name| name.contains(".lora_"));
+        self.trunk.train_adapters();
         Ok(())
     }
 }
@@ -298,10 +298,9 @@ impl RewardModel {
         }
         let device = self.trunk.device.clone();
         adapter.put_on(&mut self.trunk.decoder, &device)?;
-        self.trunk.set_trainable(&|name| name.contains(".lora_"));
-        match &adapter.head {
-            Some(head) => self.set_head(&head.values, None),
-            None => self.train_head(),
+        self.trunk.train_adapters();
+        if let Some(head) = &adapter.head {
+            self.set_head(&head.values, None);
         }
         Ok(())
     }

@@ -162,11 +162,16 @@ impl Outcome {
     }
 
     fn share(&self, doubled: u64) -> String {
-        let (low, high) = wilson(doubled / 2, self.pairs).unwrap_or((0.0, 1.0));
-        #[expect(clippy::cast_precision_loss, reason = "counts of pairs")]
-        let percent = 50.0 * doubled as f64 / self.pairs.max(1) as f64;
-        format!("{percent:.1} % (95 % interval {:.1}–{:.1} %)", 100.0 * low, 100.0 * high)
+        share(doubled, self.pairs)
     }
+}
+
+/// A share of pairs with its interval; `doubled` is twice the count, for ties count half.
+pub(super) fn share(doubled: u64, pairs: u64) -> String {
+    let (low, high) = wilson(doubled / 2, pairs).unwrap_or((0.0, 1.0));
+    #[expect(clippy::cast_precision_loss, reason = "counts of pairs")]
+    let percent = 50.0 * doubled as f64 / pairs.max(1) as f64;
+    format!("{percent:.1} % of {pairs} pairs (95 % interval {:.1}–{:.1} %)", 100.0 * low, 100.0 * high)
 }
 
 fn report(flags: &TrainBradleyTerry, fitted: &Frozen, training: &[Labelled], result: &Outcome) -> String {

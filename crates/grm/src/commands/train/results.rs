@@ -22,7 +22,6 @@ use crate::{
     cli::{NativeTraining, TrainBradleyTerry},
     commands::print,
     exit::Exit,
-    metrics::wilson,
 };
 
 /// A finished or stopped run.
@@ -79,10 +78,7 @@ impl HeldOut {
 }
 
 fn share(right: u64, pairs: u64) -> String {
-    let (low, high) = wilson(right, pairs).unwrap_or((0.0, 1.0));
-    #[expect(clippy::cast_precision_loss, reason = "counts of pairs")]
-    let percent = 100.0 * right as f64 / pairs.max(1) as f64;
-    format!("{percent:.1} % of {pairs} pairs (95 % interval {:.1}–{:.1} %)", 100.0 * low, 100.0 * high)
+    frozen::share(2 * right, pairs)
 }
 
 impl Results<'_> {

@@ -6,10 +6,10 @@ use anyhow::{Context, bail};
 use burn::tensor::Device;
 use grm_data::examples::TextMessage;
 use grm_gguf::GgufFile;
-use grm_model::{CausalLm, DecoderConfig, LoraConfig, OpenError, RewardModel, TokenRow, read_peft};
+use grm_model::{CausalLm, DecoderConfig, LoraConfig, OpenError, RewardModel, TokenRow};
 use grm_text::{ChatTokens, Turn};
 
-use super::flags;
+use super::flags::{self, Begin};
 use crate::{assemble, cli::NativeTraining};
 
 /// A model's place, name and tokens.
@@ -39,19 +39,14 @@ impl Student {
     pub(super) fn causal(&self, flags: &NativeTraining) -> anyhow::Result<(CausalLm, Option<LoraConfig>)> {
         let mut network = CausalLm::open(&self.path, &Device::default())?;
         self.check_vocabulary(network.config())?;
-        let mut lora = flags::lora(flags)?;
-        match (&mut lora, &flags.start) {
-            (None, None) => network.train_everything(),
-            (None, Some(_)) => bail!("--start goes on with an adapter, --full trains every weight: choose one"),
-            (Some(lora), Some(start)) => {
-                let adapter = read_peft(start)?;
-                network.put_on(&adapter)?;
-                *lora = adapter.lora;
-            }
-            (Some(lora), None) => network.train_adapter(lora)?,
+        let begin = Begin::of(flags)?;
+        match &begin {
+            Begin::Everything => network.train_everything(),
+            Begin::Fresh(lora) => network.train_adapter(lora)?,
+            Begin::From(adapter) => network.put_on(adapter)?,
         }
         network.set_execution(flags::execution(flags));
-        Ok((network, lora))
+        Ok((network, begin.lora()))
     }
 
     /// The student with a reward head, ready to train.
@@ -62,19 +57,14 @@ impl Student {
             opened => opened?,
         };
         self.check_vocabulary(network.config())?;
-        let mut lora = flags::lora(flags)?;
-        match (&mut lora, &flags.start) {
-            (None, None) => network.train_everything(),
-            (None, Some(_)) => bail!("--start goes on with an adapter, --full trains every weight: choose one"),
-            (Some(lora), Some(start)) => {
-                let adapter = read_peft(start)?;
-                network.put_on(&adapter)?;
-                *lora = adapter.lora;
-            }
-            (Some(lora), None) => network.train_adapter(lora)?,
+        let begin = Begin::of(flags)?;
+        match &begin {
+            Begin::Everything => network.train_everything(),
+            Begin::Fresh(lora) => network.train_adapter(lora)?,
+            Begin::From(adapter) => network.put_on(adapter)?,
         }
         network.set_execution(flags::execution(flags));
-        Ok((network, lora))
+        Ok((network, begin.lora()))
     }
 
     fn check_vocabulary(&self, config: &DecoderConfig) -> anyhow::Result<()> {
