@@ -9,13 +9,12 @@ use std::{
 
 use futures::channel::oneshot;
 use grm_core::{BoxFuture, ChatModel, ChatReply, ChatRequest, ModelError, ModelIdentity};
-use grm_text::{RenderOptions, TemplateMessage};
+use grm_text::{Draw, RenderOptions, TemplateMessage};
 use llama_cpp_2::context::params::{LlamaContextParams, LlamaPoolingType};
 
 use crate::{
     cores,
     models::ResolvedModel,
-    sampler::Draw,
     scheduler::{EngineStats, Job, Scheduler},
     weights::{self, Adapter, Tokens, Weights, engine_error},
     worker::{Command, Generate, Worker},

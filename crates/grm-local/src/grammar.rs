@@ -9,13 +9,13 @@
 //! here only after the grammar allowed it, and tokens that end the turn are never handed over at all.
 
 use grm_core::{Grammar, ModelError};
+use grm_text::Draw;
 use llama_cpp_2::{
     sampling::LlamaSampler,
     token::{LlamaToken, data::LlamaTokenData, data_array::LlamaTokenDataArray},
 };
 
 use crate::{
-    sampler::Draw,
     scheduler::Token,
     weights::{Weights, engine_error},
 };

@@ -17,12 +17,9 @@ mod lookup;
 mod models;
 mod pull;
 mod reward;
-mod sampler;
 mod scheduler;
-mod stop;
 #[cfg(test)]
 mod tokens_agree;
-mod verdict;
 mod weights;
 mod worker;
 

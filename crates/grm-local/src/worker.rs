@@ -10,16 +10,14 @@ use std::{
 
 use futures::channel::oneshot;
 use grm_core::{ChatReply, Finish, ModelError, Usage, VerdictLogprobs};
+use grm_text::{Draw, LetterPlace, ReplyText, log_probabilities};
 use llama_cpp_2::{context::LlamaContext, llama_batch::LlamaBatch, token::LlamaToken};
 
 use crate::{
     cores,
     grammar::GrammarState,
     lookup::Lookup,
-    sampler::{Draw, log_probabilities},
     scheduler::{CacheChange, EngineStats, Job, JobId, Run, Scheduler, Token},
-    stop::ReplyText,
-    verdict::LetterPlace,
     weights::{Weights, engine_error},
 };
 

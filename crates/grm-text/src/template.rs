@@ -63,6 +63,29 @@ pub struct ChatTemplate {
     environment: Environment<'static>,
     bos: String,
     eos: String,
+    media: Option<MediaWords>,
+}
+
+/// What a model that sees and hears reads where a medium stands: its markers around one placeholder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaWords {
+    /// For a picture, such as `<|vision_bos|><|IMAGE|><|vision_eos|>`.
+    pub image: String,
+    /// For a clip.
+    pub video: String,
+    /// For a sound; `None` where the model does not hear.
+    pub audio: Option<String>,
+}
+
+impl MediaWords {
+    fn of(&self, span: &Span) -> Option<&str> {
+        match span {
+            Span::Image(_) => Some(&self.image),
+            Span::Video(_) => Some(&self.video),
+            Span::Audio(_) => self.audio.as_deref(),
+            Span::Template(_) | Span::Content(_) => None,
+        }
+    }
 }
 
 impl ChatTemplate {
@@ -83,10 +106,16 @@ impl ChatTemplate {
                 source: error.into(),
             }
         })?;
-        Ok(Self { model: model.to_owned(), environment, bos, eos })
+        Ok(Self { model: model.to_owned(), environment, bos, eos, media: None })
     }
 
-    /// Renders messages to stretches. Refused: media, and templates that fail, run too long, write too much, or change,
+    /// The same for a model that sees and hears; without, media are refused.
+    #[must_use]
+    pub fn with_media(self, words: MediaWords) -> Self {
+        Self { media: Some(words), ..self }
+    }
+
+    /// Renders messages to stretches. Refused: media the model does not take, and templates that fail, run too long, write too much, or change,
     /// drop or repeat what messages say.
     pub fn render(&self, messages: &[TemplateMessage], options: RenderOptions) -> Result<Rendered, ModelError> {
         let spans: Vec<&Span> = messages.iter().flat_map(|message| message.spans).collect();
@@ -101,7 +130,7 @@ impl ChatTemplate {
         let pieces = split(&text, spans.len()).ok_or_else(|| {
             self.unsupported("its own chat template's changes to what messages say", "use another model file")
         })?;
-        Ok(join(pieces, &spans, options.shared_spans))
+        Ok(join(pieces, &spans, self.media.as_ref(), options.shared_spans))
     }
 
     fn render_marked(&self, messages: &[Marked], options: RenderOptions) -> Result<String, minijinja::Error> {
@@ -121,14 +150,18 @@ impl ChatTemplate {
     }
 
     fn refuse_media(&self, spans: &[&Span]) -> Result<(), ModelError> {
-        let kind = spans.iter().find_map(|span| match span {
+        let taken = |span: &Span| self.media.as_ref().is_some_and(|words| words.of(span).is_some());
+        let kind = spans.iter().filter(|span| !taken(span)).find_map(|span| match span {
             Span::Image(_) => Some("an image"),
             Span::Video(_) => Some("a video"),
             Span::Audio(_) => Some("audio"),
             Span::Template(_) | Span::Content(_) => None,
         });
         kind.map_or(Ok(()), |kind| {
-            Err(self.unsupported(kind, "embedded models read text only: use a server that takes media"))
+            Err(self.unsupported(
+                kind,
+                "this embedded model does not take it: use a Qwen2.5-Omni folder, or a server that takes media",
+            ))
         })
     }
 
@@ -213,7 +246,7 @@ fn split(text: &str, span_count: usize) -> Option<Vec<Piece<'_>>> {
 
 /// Joins neighbours of one kind, so that words are cut as rarely as possible, but never across the end of the shared
 /// spans: the tokens before that place must not depend on what follows it.
-fn join(pieces: Vec<Piece>, spans: &[&Span], shared_spans: usize) -> Rendered {
+fn join(pieces: Vec<Piece>, spans: &[&Span], media: Option<&MediaWords>, shared_spans: usize) -> Rendered {
     let mut stretches: Vec<Stretch> = Vec::new();
     let mut shared = 0;
     for piece in pieces {
@@ -222,7 +255,10 @@ fn join(pieces: Vec<Piece>, spans: &[&Span], shared_spans: usize) -> Rendered {
             Piece::Span(index) => match spans[index] {
                 Span::Template(text) => (text.as_ref(), true),
                 Span::Content(text) => (text.as_ref(), false),
-                Span::Image(_) | Span::Video(_) | Span::Audio(_) => unreachable!("media are refused before rendering"),
+                medium @ (Span::Image(_) | Span::Video(_) | Span::Audio(_)) => {
+                    let words = media.and_then(|words| words.of(medium));
+                    (words.expect("media a model does not take are refused before rendering"), true)
+                }
             },
         };
         let may_join = shared != stretches.len();
@@ -343,6 +379,19 @@ mod tests {
             let Ok(template) = ChatTemplate::new("test", Some(bomb), String::new(), String::new()) else { continue };
             assert!(template.render(&[user(&[ours("x")])], RenderOptions::default()).is_err(), "{bomb}");
         }
+    }
+
+    #[test]
+    fn media_stand_where_they_are_and_the_same_words_in_a_text_are_text() {
+        let words = MediaWords { image: "<i>".into(), video: "<v>".into(), audio: None };
+        let medium = || grm_core::MediaRef { sha256: String::new(), path: "a".into() };
+        let spans = [content("see <i> "), Span::Image(medium()), content("now")];
+        let sees = template(Some("{{ messages[0].content }}")).with_media(words);
+        let rendered = sees.render(&[user(&spans)], RenderOptions::default()).expect("renders");
+        assert_eq!(rendered.stretches, [stretch("see <i> ", false), stretch("<i>", true), stretch("now", false)]);
+        let heard = [Span::Audio(medium())];
+        let error = sees.render(&[user(&heard)], RenderOptions::default()).expect_err("it does not hear");
+        assert!(error.to_string().contains("cannot take audio"), "{error}");
     }
 
     #[test]

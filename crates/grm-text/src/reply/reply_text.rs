@@ -2,7 +2,7 @@
 
 /// A reply as it grows token by token.
 #[derive(Debug, Clone)]
-pub(crate) struct ReplyText {
+pub struct ReplyText {
     bytes: Vec<u8>,
     stops: Vec<Vec<u8>>,
     longest_stop: usize,
@@ -11,7 +11,7 @@ pub(crate) struct ReplyText {
 
 impl ReplyText {
     /// An empty reply that ends at the first of `stops`; empty stop strings are ignored.
-    pub(crate) fn new(stops: &[String]) -> Self {
+    pub fn new(stops: &[String]) -> Self {
         let stops: Vec<Vec<u8>> =
             stops.iter().filter(|stop| !stop.is_empty()).map(|stop| stop.as_bytes().to_vec()).collect();
         let longest_stop = stops.iter().map(Vec::len).max().unwrap_or(0);
@@ -20,7 +20,7 @@ impl ReplyText {
 
     /// Adds a token's bytes and says whether a stop string is now complete. What follows it is dropped, and so is the
     /// stop string.
-    pub(crate) fn push(&mut self, piece: &[u8]) -> bool {
+    pub fn push(&mut self, piece: &[u8]) -> bool {
         let from = (self.bytes.len() + 1).saturating_sub(self.longest_stop);
         self.bytes.extend_from_slice(piece);
         let found = self.stops.iter().filter_map(|stop| find(&self.bytes[from..], stop)).min();
@@ -31,12 +31,14 @@ impl ReplyText {
         self.stopped
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// What has come so far, without a stop string.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// The reply as text. A character cut off at the end is left out; bytes that are no text are replaced.
-    pub(crate) fn into_text(mut self) -> String {
+    pub fn into_text(mut self) -> String {
         self.bytes.truncate(whole_characters(&self.bytes));
         String::from_utf8(self.bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }

@@ -2,17 +2,17 @@
 
 /// Where the letter of `[[A` or `[[B` stands inside a token's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LetterPlace {
+pub struct LetterPlace {
     /// Index of the letter in the token's bytes.
-    pub(crate) index: usize,
+    pub index: usize,
     /// `b'A'` or `b'B'`.
-    pub(crate) letter: u8,
+    pub letter: u8,
 }
 
 impl LetterPlace {
     /// The place in `piece`, the bytes of the token about to follow `reply`, where `[[A` or `[[B` becomes complete; the
     /// last one if there are several.
-    pub(crate) fn find(reply: &[u8], piece: &[u8]) -> Option<Self> {
+    pub fn find(reply: &[u8], piece: &[u8]) -> Option<Self> {
         let before = |back: usize, index: usize| match index.checked_sub(back) {
             Some(at) => Some(piece[at]),
             None => reply.len().checked_sub(back - index).map(|at| reply[at]),
@@ -25,7 +25,7 @@ impl LetterPlace {
     }
 
     /// The bytes of the token that would have written the other letter.
-    pub(crate) fn counterpart(self, piece: &[u8]) -> Vec<u8> {
+    pub fn counterpart(self, piece: &[u8]) -> Vec<u8> {
         let mut other = piece.to_vec();
         other[self.index] = if self.letter == b'A' { b'B' } else { b'A' };
         other

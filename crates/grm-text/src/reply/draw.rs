@@ -2,15 +2,18 @@
 
 /// How one request draws.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Draw {
-    pub(crate) temperature: f32,
-    pub(crate) top_p: f32,
-    pub(crate) seed: u64,
+pub struct Draw {
+    /// 0 takes the likeliest token.
+    pub temperature: f32,
+    /// Share of the probability drawn from, heaviest tokens first; 1 keeps all.
+    pub top_p: f32,
+    /// Fixes every draw, place by place.
+    pub seed: u64,
 }
 
 impl Draw {
     /// Draws the token for 0-based `place` of the reply. `None` when no logit is finite.
-    pub(crate) fn token(self, logits: &[f32], place: u64) -> Option<usize> {
+    pub fn token(self, logits: &[f32], place: u64) -> Option<usize> {
         let best = argmax(logits)?;
         if self.temperature <= 0.0 {
             return Some(best);
@@ -29,7 +32,7 @@ impl Draw {
 
     /// Logits up to this one cannot change a draw whose best is `best`: their weights are below 1e-15, and 150,000 of
     /// them together under one part in a thousand million.
-    pub(crate) fn least_that_counts(self, best: f32) -> f32 {
+    pub fn least_that_counts(self, best: f32) -> f32 {
         const LEAST_LOG_WEIGHT: f32 = -34.5;
         best + self.temperature * LEAST_LOG_WEIGHT
     }
@@ -56,7 +59,7 @@ impl Draw {
 }
 
 /// The highest finite logit; the lowest token wins a tie.
-pub(crate) fn argmax(logits: &[f32]) -> Option<usize> {
+fn argmax(logits: &[f32]) -> Option<usize> {
     let mut best: Option<usize> = None;
     for (token, &logit) in logits.iter().enumerate() {
         if logit.is_finite() && best.is_none_or(|best| logit > logits[best]) {
@@ -67,7 +70,7 @@ pub(crate) fn argmax(logits: &[f32]) -> Option<usize> {
 }
 
 /// log P of `tokens` under the logits as they stand.
-pub(crate) fn log_probabilities<const N: usize>(logits: &[f32], tokens: [usize; N]) -> [f32; N] {
+pub fn log_probabilities<const N: usize>(logits: &[f32], tokens: [usize; N]) -> [f32; N] {
     let best = argmax(logits).map_or(0.0, |best| f64::from(logits[best]));
     let total: f64 = logits.iter().map(|&logit| (f64::from(logit) - best).exp()).sum();
     let log_total = best + total.ln();
