@@ -12,7 +12,7 @@ use grm_model::{CausalLm, Network as _, RewardModel, TokenRow, read_peft};
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let model = Path::new(arguments.first().ok_or("expected: MODEL [ADAPTER]")?);
-    let row = TokenRow { tokens: (0..24).map(|index| index * 37 % 318 + 2).collect(), targets_from: 1 };
+    let row = TokenRow::from_tokens((0..24).map(|index| index * 37 % 318 + 2).collect(), 1);
     let values = match RewardModel::open(model, &Device::default()) {
         Ok(reward) => reward.outputs(&[row])?.concat(),
         Err(_) => {

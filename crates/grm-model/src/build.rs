@@ -12,12 +12,17 @@ use burn::module::Param;
 /// Where decoders lie in checkpoints: plain, bare, the thinker of Qwen2.5-Omni, newer and older vision models.
 const PREFIXES: [&str; 5] = ["model.", "", "thinker.model.", "model.language_model.", "language_model.model."];
 
+/// Reads tensors and plain layers from a store, every shape checked.
+pub(crate) struct TensorReader<'a> {
+    weights: &'a dyn Weights,
+    place: String,
+    device: &'a Device,
+}
+
 /// Reads modules from a store.
 pub(crate) struct Builder<'a> {
-    weights: &'a dyn Weights,
+    reader: TensorReader<'a>,
     config: &'a DecoderConfig,
-    device: &'a Device,
-    place: String,
     prefix: &'static str,
 }
 
@@ -28,19 +33,16 @@ impl<'a> Builder<'a> {
         place: &str,
         device: &'a Device,
     ) -> Result<Self, WeightError> {
-        let holds = |prefix: &&&str| weights.contains(&format!("{prefix}embed_tokens.weight"));
-        let prefix = PREFIXES.iter().find(holds).ok_or_else(|| WeightError::Missing {
-            place: place.to_owned(),
-            name: "model.embed_tokens.weight".into(),
-        })?;
-        Ok(Self { weights, config, device, place: place.to_owned(), prefix })
+        let reader = TensorReader::new(weights, place, device);
+        let prefix = reader.prefix(&PREFIXES, "embed_tokens.weight")?;
+        Ok(Self { reader, config, prefix })
     }
 
     pub(crate) fn decoder(&self) -> Result<Decoder, WeightError> {
         let config = self.config;
         let layers = (0..config.layers).map(|index| self.layer(index)).collect::<Result<_, _>>()?;
         let name = |rest: &str| format!("{}{rest}", self.prefix);
-        let weight = self.matrix(&name("embed_tokens.weight"), [config.vocabulary_size, config.hidden_size])?;
+        let weight = self.reader.matrix(&name("embed_tokens.weight"), [config.vocabulary_size, config.hidden_size])?;
         let embed_tokens = Embedding { weight: Param::from_tensor(weight).set_require_grad(false) };
         Ok(Decoder { embed_tokens, layers, norm: self.norm(&name("norm"), config.hidden_size)? })
     }
@@ -48,9 +50,8 @@ impl<'a> Builder<'a> {
     /// A linear layer outside the decoder (`lm_head`, `score`), with a bias where the store has one.
     pub(crate) fn outer_linear(&self, name: &str, outputs: usize) -> Result<Linear, WeightError> {
         let bias = format!("{name}.bias");
-        let weight = self.matrix(&format!("{name}.weight"), [outputs, self.config.hidden_size])?;
-        let bias = if self.weights.contains(&bias) { Some(self.vector(&bias, outputs)?) } else { None };
-        Ok(Linear::new(weight, bias))
+        let has_bias = self.reader.weights.contains(&bias);
+        self.reader.linear(name, [outputs, self.config.hidden_size], has_bias)
     }
 
     fn layer(&self, index: usize) -> Result<DecoderLayer, WeightError> {
@@ -69,7 +70,7 @@ impl<'a> Builder<'a> {
         let (hidden, width) = (config.hidden_size, config.head_dim);
         let (queries, keys) = (config.heads * width, config.key_value_heads * width);
         let linear = |part: &str, outputs: usize, inputs: usize, has_bias: bool| {
-            self.linear(&format!("{name}.{part}"), [outputs, inputs], has_bias)
+            self.reader.linear(&format!("{name}.{part}"), [outputs, inputs], has_bias)
         };
         let head_norm = |part: &str| {
             let norm = || self.norm(&format!("{name}.{part}"), width);
@@ -89,33 +90,63 @@ impl<'a> Builder<'a> {
     }
 
     fn mlp(&self, name: &str) -> Result<Mlp, WeightError> {
-        let (hidden, inner) = (self.config.hidden_size, self.config.intermediate_size);
-        Ok(Mlp {
-            gate_proj: self.linear(&format!("{name}.gate_proj"), [inner, hidden], false)?,
-            up_proj: self.linear(&format!("{name}.up_proj"), [inner, hidden], false)?,
-            down_proj: self.linear(&format!("{name}.down_proj"), [hidden, inner], false)?,
-        })
+        self.reader.mlp(name, [self.config.intermediate_size, self.config.hidden_size], false)
     }
 
-    fn linear(&self, name: &str, shape: [usize; 2], has_bias: bool) -> Result<Linear, WeightError> {
+    fn norm(&self, name: &str, width: usize) -> Result<RmsNorm, WeightError> {
+        self.reader.rms_norm(name, width, self.config.norm_epsilon)
+    }
+}
+
+impl<'a> TensorReader<'a> {
+    pub(crate) fn new(weights: &'a dyn Weights, place: &str, device: &'a Device) -> Self {
+        Self { weights, place: place.to_owned(), device }
+    }
+
+    /// The first prefix under which the store has `name`.
+    pub(crate) fn prefix(&self, prefixes: &[&'static str], name: &str) -> Result<&'static str, WeightError> {
+        let holds = |prefix: &&&str| self.weights.contains(&format!("{prefix}{name}"));
+        let missing = || WeightError::Missing { place: self.place.clone(), name: format!("{}{name}", prefixes[0]) };
+        prefixes.iter().find(holds).copied().ok_or_else(missing)
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.weights.contains(name)
+    }
+
+    /// `[out, in]`
+    pub(crate) fn linear(&self, name: &str, shape: [usize; 2], has_bias: bool) -> Result<Linear, WeightError> {
         let weight = self.matrix(&format!("{name}.weight"), shape)?;
         let bias = has_bias.then(|| self.vector(&format!("{name}.bias"), shape[0])).transpose()?;
         Ok(Linear::new(weight, bias))
     }
 
-    fn norm(&self, name: &str, width: usize) -> Result<RmsNorm, WeightError> {
-        Ok(RmsNorm::new(self.vector(&format!("{name}.weight"), width)?, self.config.norm_epsilon))
+    /// `[inner, hidden]`
+    pub(crate) fn mlp(&self, name: &str, [inner, hidden]: [usize; 2], has_bias: bool) -> Result<Mlp, WeightError> {
+        Ok(Mlp {
+            gate_proj: self.linear(&format!("{name}.gate_proj"), [inner, hidden], has_bias)?,
+            up_proj: self.linear(&format!("{name}.up_proj"), [inner, hidden], has_bias)?,
+            down_proj: self.linear(&format!("{name}.down_proj"), [hidden, inner], has_bias)?,
+        })
     }
 
-    fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<Tensor<2>, WeightError> {
+    pub(crate) fn rms_norm(&self, name: &str, width: usize, epsilon: f64) -> Result<RmsNorm, WeightError> {
+        Ok(RmsNorm::new(self.vector(&format!("{name}.weight"), width)?, epsilon))
+    }
+
+    pub(crate) fn matrix(&self, name: &str, shape: [usize; 2]) -> Result<Tensor<2>, WeightError> {
+        self.tensor(name, shape)
+    }
+
+    pub(crate) fn vector(&self, name: &str, width: usize) -> Result<Tensor<1>, WeightError> {
+        self.tensor(name, [width])
+    }
+
+    pub(crate) fn tensor<const D: usize>(&self, name: &str, shape: [usize; D]) -> Result<Tensor<D>, WeightError> {
         Ok(Tensor::from_data(TensorData::new(self.values(name, &shape)?, shape), self.device))
     }
 
-    fn vector(&self, name: &str, width: usize) -> Result<Tensor<1>, WeightError> {
-        Ok(Tensor::from_data(TensorData::new(self.values(name, &[width])?, [width]), self.device))
-    }
-
-    fn values(&self, name: &str, expected: &[usize]) -> Result<Vec<f32>, WeightError> {
+    pub(crate) fn values(&self, name: &str, expected: &[usize]) -> Result<Vec<f32>, WeightError> {
         if !self.weights.contains(name) {
             return Err(WeightError::Missing { place: self.place.clone(), name: name.to_owned() });
         }

@@ -69,7 +69,12 @@ impl CausalLm {
         Ok(())
     }
 
-    /// Trains all of it.
+    /// Trains the towers, too, beside what is trained already; they are frozen otherwise.
+    pub fn train_towers(&mut self) {
+        self.trunk.train_towers();
+    }
+
+    /// Trains all of it but the towers.
     pub fn train_everything(&mut self) {
         self.trunk.train_everything();
     }
@@ -89,7 +94,7 @@ impl CausalLm {
     /// Every parameter, adapters apart from what they sit on, on the host.
     #[must_use]
     pub fn to_host(&self) -> HostParameters {
-        let mut parameters = parameters::to_host(&self.trunk.decoder, PREFIX, &|_| true);
+        let mut parameters = self.trunk.to_host(&|_| true);
         if let Some(head) = &self.head {
             parameters.extend(parameters::to_host(head, HEAD, &|_| true));
         }
@@ -100,7 +105,7 @@ impl CausalLm {
     #[must_use]
     pub fn trained_to_host(&self) -> HostParameters {
         let trainable = &self.trunk.trainable;
-        let mut parameters = parameters::to_host(&self.trunk.decoder, PREFIX, &|name| trainable.contains(name));
+        let mut parameters = self.trunk.to_host(&|name| trainable.contains(name));
         if let Some(head) = self.head.as_ref().filter(|_| self.trains_head()) {
             parameters.extend(parameters::to_host(head, HEAD, &|_| true));
         }
@@ -112,11 +117,10 @@ impl CausalLm {
     /// # Errors
     /// See [`Network::outputs`].
     pub fn logits(&self, rows: &[TokenRow]) -> Result<Vec<Tensor<2>>, RowError> {
-        self.trunk.check(rows)?;
-        let tokens: Vec<&[u32]> = rows.iter().map(|row| row.tokens.as_slice()).collect();
-        let layout = self.trunk.layout(&tokens);
-        let hidden = |places: &Vec<usize>| self.trunk.hidden(&layout, places);
-        Ok(layout.places().iter().map(|places| hidden(places).matmul(self.output_weight().transpose())).collect())
+        let pass = self.trunk.pass(rows)?;
+        let logits =
+            |places: &Vec<usize>| Ok(self.trunk.hidden(&pass, places)?.matmul(self.output_weight().transpose()));
+        pass.layout.places().iter().map(logits).collect()
     }
 }
 
@@ -153,14 +157,12 @@ impl Targets {
 
 impl CausalLm {
     fn outputs_of(&self, decoder: &crate::decoder::Decoder, rows: &[TokenRow]) -> Result<Outputs, RowError> {
-        self.trunk.check(rows)?;
-        let tokens: Vec<&[u32]> = rows.iter().map(|row| row.tokens.as_slice()).collect();
-        let layout = self.trunk.layout(&tokens);
-        let targets = Targets::of(rows, layout.places());
+        let pass = self.trunk.pass(rows)?;
+        let targets = Targets::of(rows, pass.layout.places());
         if targets.tokens.is_empty() {
             return Ok(targets.split(&[]));
         }
-        let hidden = self.trunk.hidden_by(decoder, &layout, &targets.places);
+        let hidden = self.trunk.hidden_by(decoder, &pass, &targets.places)?;
         let (_, log_probs) = LogProbs::new(hidden, targets.tokens.clone(), self.output_weight());
         Ok(targets.split(&log_probs))
     }
@@ -176,16 +178,14 @@ impl Network for CausalLm {
     }
 
     fn gradients(&self, rows: &[TokenRow], loss: &mut dyn FnMut(&Outputs) -> Outputs) -> Result<Gradients, RowError> {
-        self.trunk.check(rows)?;
-        let tokens: Vec<&[u32]> = rows.iter().map(|row| row.tokens.as_slice()).collect();
-        let layout = self.trunk.layout(&tokens);
-        let targets = Targets::of(rows, layout.places());
+        let pass = self.trunk.pass(rows)?;
+        let targets = Targets::of(rows, pass.layout.places());
         let mut gradients = Gradients::default();
         if targets.tokens.is_empty() {
             loss(&targets.split(&[]));
             return Ok(gradients);
         }
-        let tape = self.trunk.record(&layout, &targets.places);
+        let tape = self.trunk.record(&pass, &targets.places)?;
         let (head, log_probs) = LogProbs::new(tape.output(), targets.tokens.clone(), self.output_weight());
         let derivatives = loss(&targets.split(&log_probs)).concat();
         let by = head.backward(&derivatives, self.trains_head());
@@ -199,7 +199,7 @@ impl Network for CausalLm {
     }
 
     fn parameters(&self) -> Vec<ParameterInfo> {
-        let mut infos = parameters::infos(&self.trunk.decoder, PREFIX, &|name| self.trunk.trainable.contains(name));
+        let mut infos = self.trunk.infos(&|name| self.trunk.trainable.contains(name));
         if let Some(head) = self.head.as_ref().filter(|_| self.trains_head()) {
             infos.extend(parameters::infos(head, HEAD, &|_| true));
         }

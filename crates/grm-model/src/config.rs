@@ -115,11 +115,7 @@ impl DecoderConfig {
     /// # Errors
     /// Missing file, missing keys, an unknown architecture, or numbers that contradict each other.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let bytes = std::fs::read(path).map_err(|source| ConfigError::Io { path: path.to_owned(), source })?;
-        let not_json = |reason: String| ConfigError::NotJson { path: path.to_owned(), reason };
-        let value: Value = serde_json::from_slice(&bytes).map_err(|error| not_json(error.to_string()))?;
-        let keys = value.as_object().ok_or_else(|| not_json("it is not an object".into()))?;
-        Self::from_keys(keys)
+        Self::from_keys(&read_object(path)?)
     }
 
     /// Reads the keys of a `config.json`.
@@ -127,9 +123,13 @@ impl DecoderConfig {
     /// # Errors
     /// As [`DecoderConfig::read`].
     pub fn from_keys(keys: &Map<String, Value>) -> Result<Self, ConfigError> {
-        let keys = Keys(keys);
-        let family = Family::from_model_type(keys.text("model_type")?)?;
-        if keys.0.get("use_sliding_window").and_then(Value::as_bool) == Some(true) {
+        let keys = Keys::at("", keys);
+        Self::of_family(Family::from_model_type(keys.text("model_type")?)?, &keys)
+    }
+
+    /// Reads all but the family, which multimodal configurations name otherwise.
+    pub(crate) fn of_family(family: Family, keys: &Keys<'_>) -> Result<Self, ConfigError> {
+        if keys.flag("use_sliding_window") == Some(true) {
             let cure = "use a model without `use_sliding_window`".into();
             return Err(ConfigError::Unsupported { what: "sliding-window attention".into(), cure });
         }
@@ -235,32 +235,61 @@ impl Llama3Scaling {
     }
 }
 
-struct Keys<'a>(&'a Map<String, Value>);
+/// The object in a JSON file.
+pub(crate) fn read_object(path: &Path) -> Result<Map<String, Value>, ConfigError> {
+    let bytes = std::fs::read(path).map_err(|source| ConfigError::Io { path: path.to_owned(), source })?;
+    let not_json = |reason: String| ConfigError::NotJson { path: path.to_owned(), reason };
+    match serde_json::from_slice(&bytes).map_err(|error| not_json(error.to_string()))? {
+        Value::Object(keys) => Ok(keys),
+        _ => Err(not_json("it is not an object".into())),
+    }
+}
 
-impl Keys<'_> {
-    fn missing(&self, key: &str) -> ConfigError {
-        let found = self.0.get(key).map_or("it is missing".to_owned(), |value| format!("it is {value}"));
-        ConfigError::Key { key: key.to_owned(), found }
+/// The keys of one object of a configuration.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Keys<'a> {
+    map: &'a Map<String, Value>,
+    /// Where the object lies in the file, for errors: empty, or a key and a dot.
+    place: &'static str,
+}
+
+impl<'a> Keys<'a> {
+    pub(crate) fn at(place: &'static str, map: &'a Map<String, Value>) -> Self {
+        Self { map, place }
     }
 
-    fn text(&self, key: &str) -> Result<&str, ConfigError> {
-        self.0.get(key).and_then(Value::as_str).ok_or_else(|| self.missing(key))
+    pub(crate) fn missing(&self, key: &str) -> ConfigError {
+        let found = self.map.get(key).map_or("it is missing".to_owned(), |value| format!("it is {value}"));
+        ConfigError::Key { key: format!("{}{key}", self.place), found }
     }
 
-    fn number(&self, key: &str) -> Result<f64, ConfigError> {
-        self.0.get(key).and_then(Value::as_f64).ok_or_else(|| self.missing(key))
+    /// The value of a key, if there is one that is not null.
+    pub(crate) fn get(&self, key: &str) -> Option<&'a Value> {
+        self.map.get(key).filter(|value| !value.is_null())
     }
 
-    fn flag(&self, key: &str) -> Option<bool> {
-        self.0.get(key).and_then(Value::as_bool)
+    pub(crate) fn object(&self, key: &str) -> Option<&'a Map<String, Value>> {
+        self.get(key).and_then(Value::as_object)
     }
 
-    fn count(&self, key: &str) -> Result<usize, ConfigError> {
+    pub(crate) fn text(&self, key: &str) -> Result<&str, ConfigError> {
+        self.map.get(key).and_then(Value::as_str).ok_or_else(|| self.missing(key))
+    }
+
+    pub(crate) fn number(&self, key: &str) -> Result<f64, ConfigError> {
+        self.map.get(key).and_then(Value::as_f64).ok_or_else(|| self.missing(key))
+    }
+
+    pub(crate) fn flag(&self, key: &str) -> Option<bool> {
+        self.map.get(key).and_then(Value::as_bool)
+    }
+
+    pub(crate) fn count(&self, key: &str) -> Result<usize, ConfigError> {
         self.optional_count(key)?.ok_or_else(|| self.missing(key))
     }
 
-    fn optional_count(&self, key: &str) -> Result<Option<usize>, ConfigError> {
-        match self.0.get(key) {
+    pub(crate) fn optional_count(&self, key: &str) -> Result<Option<usize>, ConfigError> {
+        match self.map.get(key) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => {
                 let count = value.as_u64().filter(|&count| count <= u64::from(u32::MAX));
@@ -271,16 +300,17 @@ impl Keys<'_> {
 
     /// Base and scaling, from 4.x's `rope_theta` and `rope_scaling` or 5.x's `rope_parameters`.
     fn rope(&self) -> Result<(f64, Option<Llama3Scaling>), ConfigError> {
-        let nested = self.0.get("rope_parameters").and_then(Value::as_object);
-        let theta = nested.and_then(|rope| rope.get("rope_theta")).or_else(|| self.0.get("rope_theta"));
+        let nested = self.object("rope_parameters");
+        let theta = nested.and_then(|rope| rope.get("rope_theta")).or_else(|| self.map.get("rope_theta"));
         let theta = match theta {
             None => 10_000.0,
             Some(value) => value.as_f64().ok_or_else(|| self.missing("rope_theta"))?,
         };
-        let scaling = nested.or_else(|| self.0.get("rope_scaling").and_then(Value::as_object));
-        let Some(scaling) = scaling.map(Keys) else { return Ok((theta, None)) };
+        let scaling = nested.or_else(|| self.object("rope_scaling"));
+        let Some(scaling) = scaling.map(|map| Keys::at(self.place, map)) else { return Ok((theta, None)) };
         match scaling.text("rope_type").or_else(|_| scaling.text("type")).unwrap_or("default") {
-            "default" => Ok((theta, None)),
+            // `mrope` says which axis turns which frequency, not how fast.
+            "default" | "mrope" => Ok((theta, None)),
             "llama3" => Ok((theta, Some(scaling.llama3()?))),
             other => Err(ConfigError::Unsupported {
                 what: format!("rotary scaling of kind {other:?}"),

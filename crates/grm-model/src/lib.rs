@@ -10,10 +10,12 @@ pub mod config;
 pub mod decoder;
 pub mod export;
 pub mod families;
+mod forest;
 mod generate;
 mod log_probs;
 pub mod lora;
 pub mod network;
+pub mod omni;
 mod parameters;
 mod reward;
 mod tape;
@@ -26,6 +28,8 @@ pub use export::{
     AdapterError, ExportError, MergedExport, PeftAdapter, Precision, read_peft, write_gguf_adapter, write_peft,
 };
 pub use families::Family;
+pub use forest::Forest;
+pub use generate::{Grown, Leaf, Planted};
 pub use lora::{LoraConfig, LoraError};
 pub use network::{Gradients, Network, Outputs, ParameterInfo, RowError, TokenRow};
 pub use parameters::HostParameters;

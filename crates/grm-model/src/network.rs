@@ -5,9 +5,11 @@
 //! to its parameters. So an objective is plain arithmetic, and a network may lay rows out as it likes (padded, packed,
 //! prefixes shared) as long as the numbers stay the same.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use burn::tensor::Tensor;
+
+use crate::omni::{Medium, TowerError};
 
 /// A row of tokens and where its targets begin.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -17,13 +19,27 @@ pub struct TokenRow {
     /// Tokens from this index on are predicted; those before are context. Reward networks that read a
     /// mean state take it from here on; others do not look at this.
     pub targets_from: usize,
+    /// What its placeholder tokens stand for, in the order they come in.
+    pub media: Vec<Arc<Medium>>,
 }
 
 impl TokenRow {
     /// A prompt and the tokens to predict after it.
     #[must_use]
     pub fn new(prompt: &[u32], target: &[u32]) -> Self {
-        Self { tokens: [prompt, target].concat(), targets_from: prompt.len() }
+        Self { tokens: [prompt, target].concat(), targets_from: prompt.len(), media: Vec::new() }
+    }
+
+    /// Tokens of which those from `targets_from` on are predicted.
+    #[must_use]
+    pub fn from_tokens(tokens: Vec<u32>, targets_from: usize) -> Self {
+        Self { tokens, targets_from, media: Vec::new() }
+    }
+
+    /// The same row with what its placeholders stand for.
+    #[must_use]
+    pub fn with_media(self, media: Vec<Arc<Medium>>) -> Self {
+        Self { media, ..self }
     }
 
     /// How many tokens are to be predicted; the very first token of a row cannot be.
@@ -143,6 +159,22 @@ pub enum RowError {
         token: u32,
         /// Tokens the model knows.
         vocabulary: usize,
+    },
+    /// Media for a model of text.
+    #[error(
+        "a row has pictures, clips or sounds, and this model reads text only; use a Qwen2.5-Omni or Qwen2.5-VL model"
+    )]
+    NoSenses,
+    /// A medium that no tower can take.
+    #[error("a medium cannot be computed: {0}; prepare it again from its file")]
+    Tower(#[from] TowerError),
+    /// Placeholders and media that do not belong together.
+    #[error("row {row}: {what}; render the row again with the processor of this model")]
+    Media {
+        /// Index in the batch.
+        row: usize,
+        /// What does not fit.
+        what: String,
     },
     /// More tokens than positions.
     #[error("row {row} has {length} tokens, the model has positions for {longest}; lower the cut-off")]

@@ -175,7 +175,12 @@ impl RewardModel {
         Ok(())
     }
 
-    /// Trains all of it.
+    /// Trains the towers, too, beside what is trained already; they are frozen otherwise.
+    pub fn train_towers(&mut self) {
+        self.trunk.train_towers();
+    }
+
+    /// Trains all of it but the towers.
     pub fn train_everything(&mut self) {
         self.trunk.train_everything();
     }
@@ -183,7 +188,7 @@ impl RewardModel {
     /// Every parameter, adapters apart from what they sit on, on the host.
     #[must_use]
     pub fn to_host(&self) -> HostParameters {
-        let mut parameters = parameters::to_host(&self.trunk.decoder, PREFIX, &|_| true);
+        let mut parameters = self.trunk.to_host(&|_| true);
         parameters.extend(self.head_to_host());
         parameters
     }
@@ -192,7 +197,7 @@ impl RewardModel {
     #[must_use]
     pub fn trained_to_host(&self) -> HostParameters {
         let trainable = &self.trunk.trainable;
-        let mut parameters = parameters::to_host(&self.trunk.decoder, PREFIX, &|name| trainable.contains(name));
+        let mut parameters = self.trunk.to_host(&|name| trainable.contains(name));
         parameters.extend(self.head_to_host());
         parameters
     }
@@ -213,11 +218,9 @@ impl RewardModel {
     }
 
     fn outputs_of(&self, decoder: &Decoder, rows: &[TokenRow]) -> Result<Outputs, RowError> {
-        self.trunk.check(rows)?;
-        let tokens: Vec<&[u32]> = rows.iter().map(|row| row.tokens.as_slice()).collect();
-        let layout = self.trunk.layout(&tokens);
-        let reading = Reading::of(self.pooling, rows, &layout, &self.trunk.device);
-        let hidden = self.trunk.hidden_by(decoder, &layout, &reading.places);
+        let pass = self.trunk.pass(rows)?;
+        let reading = Reading::of(self.pooling, rows, &pass.layout, &self.trunk.device);
+        let hidden = self.trunk.hidden_by(decoder, &pass, &reading.places)?;
         Ok(one_each(host_values(self.head.forward(reading.features(hidden)))))
     }
 
@@ -226,9 +229,8 @@ impl RewardModel {
     /// # Errors
     /// See [`Network::outputs`].
     pub fn values(&self, row: &TokenRow) -> Result<HostTensor, RowError> {
-        self.trunk.check(std::slice::from_ref(row))?;
-        let layout = self.trunk.layout(&[&row.tokens]);
-        let values = host_values(self.head.forward(self.trunk.hidden(&layout, &layout.places()[0])));
+        let pass = self.trunk.pass(std::slice::from_ref(row))?;
+        let values = host_values(self.head.forward(self.trunk.hidden(&pass, &pass.layout.places()[0])?));
         Ok(HostTensor { shape: vec![values.len()], values })
     }
 }
@@ -247,11 +249,9 @@ impl Network for RewardModel {
     }
 
     fn gradients(&self, rows: &[TokenRow], loss: &mut dyn FnMut(&Outputs) -> Outputs) -> Result<Gradients, RowError> {
-        self.trunk.check(rows)?;
-        let tokens: Vec<&[u32]> = rows.iter().map(|row| row.tokens.as_slice()).collect();
-        let layout = self.trunk.layout(&tokens);
-        let reading = Reading::of(self.pooling, rows, &layout, &self.trunk.device);
-        let tape = self.trunk.record(&layout, &reading.places);
+        let pass = self.trunk.pass(rows)?;
+        let reading = Reading::of(self.pooling, rows, &pass.layout, &self.trunk.device);
+        let tape = self.trunk.record(&pass, &reading.places)?;
         let features = reading.features(tape.output());
         let derivatives = loss(&one_each(host_values(self.head.forward(features.clone())))).concat();
         let count = derivatives.len();
@@ -266,7 +266,7 @@ impl Network for RewardModel {
     }
 
     fn parameters(&self) -> Vec<ParameterInfo> {
-        let mut infos = parameters::infos(&self.trunk.decoder, PREFIX, &|name| self.trunk.trainable.contains(name));
+        let mut infos = self.trunk.infos(&|name| self.trunk.trainable.contains(name));
         infos.extend(parameters::infos(&self.head, HEAD, &|_| true));
         infos.sort_by(|a, b| a.name.cmp(&b.name));
         infos

@@ -12,8 +12,9 @@ use burn::{
 
 use crate::{
     config::DecoderConfig,
-    decoder::{Context, Decoder, DecoderLayer, Layout, RmsNorm},
+    decoder::{Context, Decoder, DecoderLayer, Layout, Order, RmsNorm, layout::indices},
     network::Gradients,
+    omni::senses::TowerGraph,
     parameters,
 };
 
@@ -56,7 +57,9 @@ fn kept_bytes(layout: &Layout, config: &DecoderConfig) -> usize {
 pub(crate) struct Depth {
     /// Index of the first layer with a trainable parameter.
     pub(crate) first_layer: usize,
-    /// Whether the embedding is trained.
+    /// Whether anything below the first layer is trained.
+    pub(crate) input: bool,
+    /// Whether the embedding is.
     pub(crate) embedding: bool,
 }
 
@@ -68,9 +71,16 @@ pub(crate) struct Tape<'a> {
     depth: Depth,
     steps: Vec<Step>,
     top: NormStep,
-    device_tokens: Tensor<1, Int>,
+    below: Below,
     wanted: Tensor<1, Int>,
     token_count: usize,
+}
+
+/// What the first hidden states were made of.
+#[derive(Debug, Default)]
+struct Below {
+    order: Option<Order>,
+    towers: Option<TowerGraph>,
 }
 
 #[derive(Debug)]
@@ -90,9 +100,12 @@ struct Graph<M> {
 type NormStep = Graph<RmsNorm>;
 
 impl<'a> Tape<'a> {
-    /// Runs the layout. The tape's output is the final hidden state of each place in `wanted`, `[wanted, hidden]`.
+    /// Runs the first hidden states of a layout. The tape's output is the final hidden state of each place in `wanted`,
+    /// `[wanted, hidden]`.
+    #[expect(clippy::too_many_arguments, reason = "one caller, and a struct for it would say the same again")]
     pub(crate) fn record(
         decoder: &'a Decoder,
+        input: Tensor<2>,
         layout: &Layout,
         context: &Context,
         wanted: Tensor<1, Int>,
@@ -100,8 +113,7 @@ impl<'a> Tape<'a> {
         checkpointing: Checkpointing,
         config: &DecoderConfig,
     ) -> Self {
-        let device_tokens = layout.tokens(&wanted.device());
-        let mut x = decoder.embed(device_tokens.clone());
+        let mut x = input;
         for layer in &decoder.layers[..depth.first_layer] {
             x = layer.forward(x, context, None);
         }
@@ -122,7 +134,14 @@ impl<'a> Tape<'a> {
         let input = x.select(0, wanted.clone()).autodiff().require_grad();
         let output = module.forward(input.clone());
         let top = Graph { module, input, output };
-        Self { decoder, context: tracked, depth, steps, top, device_tokens, wanted, token_count: layout.token_count() }
+        let (below, token_count) = (Below::default(), layout.token_count());
+        Self { decoder, context: tracked, depth, steps, top, below, wanted, token_count }
+    }
+
+    /// Says what the first hidden states were made of, for those who train that.
+    pub(crate) fn below(mut self, order: Order, towers: Option<TowerGraph>) -> Self {
+        self.below = Below { order: Some(order), towers };
+        self
     }
 
     /// The final hidden states asked for.
@@ -151,18 +170,46 @@ impl<'a> Tape<'a> {
                 None => return,
             }
         }
-        if self.depth.embedding {
-            let [vocabulary, hidden] = self.decoder.embed_tokens.weight.val().dims();
-            let zeros = Tensor::<2>::zeros([vocabulary, hidden], &above.device());
-            let sum = zeros.select_assign(0, self.device_tokens, above, IndexingUpdateOp::Add);
+        if self.depth.input {
+            self.below.backward(
+                above,
+                self.depth.embedding.then(|| self.decoder.embed_tokens.weight.val()),
+                prefix,
+                into,
+            );
+        }
+    }
+}
+
+impl Below {
+    /// From the gradient of the first hidden states to that of the embedding, where it is given, and of the towers.
+    fn backward(self, above: Tensor<2>, embedding: Option<Tensor<2>>, prefix: &str, into: &mut Gradients) {
+        let Some(order) = self.order else { return };
+        let (device, [places, hidden]) = (above.device(), above.dims());
+        let features = self.towers.as_ref().map_or(0, TowerGraph::feature_count);
+        let table = if order.is_text_only() {
+            above
+        } else {
+            let rows = order.places.iter().max().map_or(places, |last| last + 1).max(order.text.len() + features);
+            let zeros = Tensor::<2>::zeros([rows, hidden], &device);
+            zeros.select_assign(0, indices(order.places.iter().copied(), &device), above, IndexingUpdateOp::Add)
+        };
+        if let Some(embedding) = embedding {
+            let tokens = indices(order.text.iter().map(|&token| token as usize), &device);
+            let zeros = Tensor::<2>::zeros(embedding.dims(), &device);
+            let text = table.clone().narrow(0, 0, order.text.len());
+            let sum = zeros.select_assign(0, tokens, text, IndexingUpdateOp::Add);
             into.add(&format!("{prefix}embed_tokens.weight"), sum.flatten(0, 1));
+        }
+        if let Some(towers) = self.towers {
+            towers.backward(table.narrow(0, order.text.len(), features), into);
         }
     }
 }
 
 impl Depth {
     fn needs_input_gradient(self, layer: usize) -> bool {
-        self.embedding || layer > self.first_layer
+        self.input || layer > self.first_layer
     }
 }
 

@@ -33,7 +33,7 @@ fn logits_of_padded_and_packed_rows_equal_the_reference() {
 fn long_rows_equal_the_reference() {
     for family in FAMILIES {
         let golden = Golden::open(&format!("text/{family}.golden"));
-        let row = TokenRow { tokens: golden.tokens("long.input_ids"), targets_from: 0 };
+        let row = TokenRow::from_tokens(golden.tokens("long.input_ids"), 0);
         let logits = causal(family).logits(&[row]).expect("runs").remove(0);
         let last = logits.dims()[0] - 1;
         let found = logits.narrow(0, last, 1).try_into_vec_as::<f32>().expect("f32");
@@ -56,7 +56,7 @@ fn greedy_generation_equals_the_reference() {
     for family in FAMILIES {
         let golden = Golden::open(&format!("text/{family}.golden"));
         let prompt = golden.tokens("greedy.prompt");
-        let found = causal(family).generate_greedily(&prompt, 24, &[]).expect("runs");
+        let found = causal(family).generate_greedily(&TokenRow::new(&prompt, &[]), 24, &[]).expect("runs");
         assert_eq!([prompt, found].concat(), golden.tokens("greedy.output"), "{family}");
     }
 }
@@ -83,7 +83,7 @@ fn a_row_that_ends_in_the_padding_token_is_pooled_before_it() {
         let mut tokens = golden.tokens("padlike.input_ids");
         assert_eq!(model.pooled_length(&tokens), tokens.len() - 1);
         tokens.truncate(model.pooled_length(&tokens));
-        let found = model.outputs(&[TokenRow { tokens, targets_from: 0 }]).expect("runs").concat();
+        let found = model.outputs(&[TokenRow::from_tokens(tokens, 0)]).expect("runs").concat();
         assert!(largest_difference(&found, &golden.values("padlike.scores")) < LOGITS, "{family}");
     }
 }

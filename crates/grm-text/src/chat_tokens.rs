@@ -6,7 +6,7 @@ use grm_core::{ModelError, Role, Span};
 use grm_gguf::GgufFile;
 
 use crate::{
-    template::{ChatTemplate, RenderOptions, Rendered, Stretch, TemplateMessage},
+    template::{ChatTemplate, MediaWords, RenderOptions, Rendered, Stretch, TemplateMessage},
     tokenizer::{Tokenizer, TokenizerError},
 };
 
@@ -104,18 +104,41 @@ impl ChatTokens {
         &self.tokenizer
     }
 
+    /// The same for a model that sees and hears: where a medium stands, these words do.
+    #[must_use]
+    pub fn with_media(self, words: MediaWords) -> Self {
+        Self { template: self.template.with_media(words), ..self }
+    }
+
     /// The prompt in tokens, ending where a reply begins.
     pub fn prompt(&self, turns: &[Turn]) -> Result<Vec<u32>, ChatTokensError> {
-        Ok(self.tokenizer.encode(&self.render(turns, true)?)?)
+        let spans = spans_of(turns);
+        self.prompt_of(&messages_of(turns, &spans), self.thinking)
+    }
+
+    /// The same for messages of several spans; each medium is its placeholder, once. `thinking` as the template sees it.
+    pub fn prompt_of(
+        &self,
+        messages: &[TemplateMessage],
+        thinking: Option<bool>,
+    ) -> Result<Vec<u32>, ChatTokensError> {
+        let options = RenderOptions { generation_prompt: true, thinking, ..RenderOptions::default() };
+        Ok(self.tokenizer.encode(&self.template.render(messages, options)?.stretches)?)
     }
 
     /// A prompt and a reply in tokens. Each is cut on its own, as when the reply is generated.
     pub fn row(&self, prompt: &[Turn], reply: &str) -> Result<ChatRow, ChatTokensError> {
+        let spans = spans_of(prompt);
+        self.row_of(&messages_of(prompt, &spans), &[Span::Content(Arc::from(reply))])
+    }
+
+    /// The same for messages and a reply of several spans; each medium is its placeholder, once.
+    pub fn row_of(&self, prompt: &[TemplateMessage], reply: &[Span]) -> Result<ChatRow, ChatTokensError> {
         let Rendered { stretches: before, shared } = self.rendered(prompt, true)?;
         let closing = self.closing(prompt, &before)?;
         let closing_tokens =
             |text: &str| self.tokenizer.encode_more(&[Stretch { text: text.to_owned(), special: true }]);
-        let mut target = self.tokenizer.encode_more(&[Stretch { text: reply.to_owned(), special: false }])?;
+        let mut target = self.tokenizer.encode_more(&self.template.said(reply)?)?;
         let ending = closing_tokens(&closing)?;
         // As where a reward is read: at the token that ends the turn, not at white space after it.
         let turn_end = target.len() + closing_tokens(closing.trim_end())?.len();
@@ -128,11 +151,12 @@ impl ChatTokens {
     }
 
     /// What the template writes after a reply. Templates never see what is said, so any reply shows it.
-    fn closing(&self, prompt: &[Turn], before: &[Stretch]) -> Result<String, ChatTokensError> {
+    fn closing(&self, prompt: &[TemplateMessage], before: &[Stretch]) -> Result<String, ChatTokensError> {
         const REPLY: &str = "reply";
-        let with_reply: Vec<Turn> =
-            prompt.iter().copied().chain([Turn { role: Role::Assistant, text: REPLY }]).collect();
-        let whole = self.render(&with_reply, false)?;
+        let reply = [Span::Content(Arc::from(REPLY))];
+        let turn = TemplateMessage { role: Role::Assistant, spans: &reply };
+        let with_reply: Vec<TemplateMessage> = prompt.iter().cloned().chain([turn]).collect();
+        let whole = self.rendered(&with_reply, false)?.stretches;
         let reply = Stretch { text: REPLY.to_owned(), special: false };
         match whole.strip_prefix(before) {
             Some([first, rest @ ..]) if *first == reply => {
@@ -146,17 +170,19 @@ impl ChatTokens {
         }
     }
 
-    fn render(&self, turns: &[Turn], generation_prompt: bool) -> Result<Vec<Stretch>, ChatTokensError> {
-        Ok(self.rendered(turns, generation_prompt)?.stretches)
+    fn rendered(&self, messages: &[TemplateMessage], generation_prompt: bool) -> Result<Rendered, ChatTokensError> {
+        let shared_spans = messages.iter().map(|message| message.spans.len()).sum();
+        let options = RenderOptions { generation_prompt, thinking: self.thinking, shared_spans };
+        Ok(self.template.render(messages, options)?)
     }
+}
 
-    fn rendered(&self, turns: &[Turn], generation_prompt: bool) -> Result<Rendered, ChatTokensError> {
-        let spans: Vec<[Span; 1]> = turns.iter().map(|turn| [Span::Content(Arc::from(turn.text))]).collect();
-        let messages: Vec<TemplateMessage> =
-            turns.iter().zip(&spans).map(|(turn, spans)| TemplateMessage { role: turn.role, spans }).collect();
-        let options = RenderOptions { generation_prompt, thinking: self.thinking, shared_spans: turns.len() };
-        Ok(self.template.render(&messages, options)?)
-    }
+fn spans_of(turns: &[Turn]) -> Vec<[Span; 1]> {
+    turns.iter().map(|turn| [Span::Content(Arc::from(turn.text))]).collect()
+}
+
+fn messages_of<'a>(turns: &[Turn], spans: &'a [[Span; 1]]) -> Vec<TemplateMessage<'a>> {
+    turns.iter().zip(spans).map(|(turn, spans)| TemplateMessage { role: turn.role, spans }).collect()
 }
 
 /// The end of the last stretch, short enough for a message.

@@ -133,6 +133,14 @@ impl ChatTemplate {
         Ok(join(pieces, &spans, self.media.as_ref(), options.shared_spans))
     }
 
+    /// What a turn says, outside its template: how a reply is learnt.
+    pub fn said(&self, spans: &[Span]) -> Result<Vec<Stretch>, ModelError> {
+        let spans: Vec<&Span> = spans.iter().collect();
+        self.refuse_media(&spans)?;
+        let pieces = (0..spans.len()).map(Piece::Span).collect();
+        Ok(join(pieces, &spans, self.media.as_ref(), 0).stretches)
+    }
+
     fn render_marked(&self, messages: &[Marked], options: RenderOptions) -> Result<String, minijinja::Error> {
         let template = self.environment.get_template("chat")?;
         let mut values = context! {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use grm_gguf::Metadata;
-use tokenizers::{AddedVocabulary, Model, OffsetType, PreTokenizer};
+use tokenizers::{AddedVocabulary, DecoderWrapper, Model, OffsetType, PreTokenizer};
 
 use crate::{ggml, template::Stretch};
 
@@ -208,6 +208,20 @@ impl Tokenizer {
         self.inner.decode(ids, true).map_err(|source| TokenizerError::Failed { bytes: 0, source })
     }
 
+    /// What a token writes: its bytes, which need not be whole characters. Control tokens write nothing.
+    #[must_use]
+    pub fn piece(&self, id: u32) -> Vec<u8> {
+        if self.is_control(id) {
+            return Vec::new();
+        }
+        let text = self.token(id).unwrap_or_default();
+        if !matches!(self.inner.get_decoder(), Some(DecoderWrapper::ByteLevel(_))) {
+            return self.decode(&[id]).unwrap_or_default().into_bytes();
+        }
+        let is_added = self.inner.get_added_vocabulary().get_added_tokens_decoder().contains_key(&id);
+        if is_added { text.into_bytes() } else { byte_level(&text).unwrap_or_default() }
+    }
+
     /// The id of a token by its own text, such as `<|im_end|>`.
     #[must_use]
     pub fn token_id(&self, text: &str) -> Option<u32> {
@@ -237,6 +251,18 @@ impl Tokenizer {
     pub fn special(&self) -> SpecialIds {
         self.special
     }
+}
+
+/// The bytes behind a text in the alphabet of byte-level BPE, where visible bytes stand for themselves and the others,
+/// in order, for the characters from U+0100 on. `None` for other characters.
+fn byte_level(text: &str) -> Option<Vec<u8>> {
+    let is_visible = |byte: u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
+    let hidden: Vec<u8> = (0..=255).filter(|&byte| !is_visible(byte)).collect();
+    let byte = |letter: char| match u32::from(letter) {
+        code @ 0..=255 => u8::try_from(code).ok().filter(|&byte| is_visible(byte)),
+        code => hidden.get(code as usize - 256).copied(),
+    };
+    text.chars().map(byte).collect()
 }
 
 fn refuse_long_white_space(text: &str) -> Result<(), TokenizerError> {

@@ -67,6 +67,19 @@ fn samples_have_the_tokens_transformers_gives_them() {
 }
 
 #[test]
+fn pieces_joined_are_the_bytes_of_the_text() {
+    for tokenizer in [tokenizer(), Tokenizer::from_gguf(&metadata()).unwrap()] {
+        for words in ["Which is better?\n\tB", "naïve €5 🙂", "\u{0}\u{ad}\u{7f}"] {
+            let ids = tokenizer.encode(&text(words, false)).unwrap();
+            let bytes: Vec<u8> = ids.iter().flat_map(|&id| tokenizer.piece(id)).collect();
+            assert_eq!(bytes, words.as_bytes(), "{words:?}");
+        }
+        let control = tokenizer.encode(&text("<|im_end|>", true)).unwrap();
+        assert_eq!((control.len(), tokenizer.piece(control[0]).len()), (1, 0));
+    }
+}
+
+#[test]
 fn a_tokenizer_file_composes_accents_and_a_gguf_does_not_as_in_llama_cpp() {
     let (file, gguf) = (tokenizer(), Tokenizer::from_gguf(&metadata()).unwrap());
     let [loose, composed] = ["cafe\u{301}", "caf\u{e9}"].map(|words| text(words, false));

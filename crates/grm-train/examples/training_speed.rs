@@ -96,7 +96,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let checkpointing = if checkpointing == "on" { Checkpointing::On } else { Checkpointing::Off };
     network.set_execution(Execution { checkpointing, ..Execution::default() });
     let length: usize = tokens.parse()?;
-    let row = TokenRow { tokens: (0..length as u32).map(|i| i * 7 % 1000).collect(), targets_from: 1 };
+    let row = TokenRow::from_tokens((0..length as u32).map(|i| i * 7 % 1000).collect(), 1);
     let mut optimiser = AdamW::new(AdamWSettings::default());
     for round in 0..4 {
         let start = Instant::now();

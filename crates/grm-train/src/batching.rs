@@ -275,7 +275,7 @@ mod tests {
     fn task(lengths: &[usize]) -> Task {
         let example = |(index, &length): (usize, &usize)| SftRow {
             id: format!("row {index}"),
-            row: TokenRow { tokens: vec![1; length], targets_from: 1 },
+            row: TokenRow::from_tokens(vec![1; length], 1),
         };
         Task::Sft(Split { train: lengths.iter().enumerate().map(example).collect(), held_out: Vec::new() })
     }

@@ -81,7 +81,7 @@ fn tokens() -> Vec<u32> {
 }
 
 fn ours(model: &CausalLm) -> Vec<f32> {
-    let row = TokenRow { tokens: tokens(), targets_from: 1 };
+    let row = TokenRow::from_tokens(tokens(), 1);
     model.logits(&[row]).expect("runs").remove(0).try_into_vec_as::<f32>().expect("f32")
 }
 

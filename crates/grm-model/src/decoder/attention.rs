@@ -2,7 +2,7 @@
 
 use burn::{
     module::Module,
-    tensor::{Tensor, activation::softmax},
+    tensor::{Int, Tensor, activation::softmax},
 };
 
 use super::{layout::Context, linear::Linear, norm::RmsNorm};
@@ -35,6 +35,14 @@ pub struct Attention {
 pub struct LayerCache {
     keys: Tensor<4>,
     values: Tensor<4>,
+}
+
+impl LayerCache {
+    /// Keeps the cells named, in that order.
+    #[must_use]
+    pub(crate) fn select(self, cells: &Tensor<1, Int>) -> Self {
+        Self { keys: self.keys.select(2, cells.clone()), values: self.values.select(2, cells.clone()) }
+    }
 }
 
 impl Attention {

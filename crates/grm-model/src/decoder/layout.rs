@@ -14,10 +14,31 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::rope::Rotation;
+use super::rope::{Frequencies, Rotation};
 
 /// What a masked score gets: far below any score, and finite, so that a row with nothing to see stays free of NaN.
 const MASKED: f32 = -1e30;
+
+/// A row's tokens and where each stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Line<'a> {
+    /// Tokens; a value beyond the vocabulary stands for a medium's feature (see [`Layout::order`]).
+    pub tokens: &'a [u32],
+    /// Time, height and width of each; `None` counts on from 0 on all three, as text does.
+    pub positions: Option<&'a [[u32; 3]]>,
+}
+
+impl<'a> Line<'a> {
+    /// Text, at positions 0, 1, 2, …
+    #[must_use]
+    pub fn text(tokens: &'a [u32]) -> Self {
+        Self { tokens, positions: None }
+    }
+
+    pub(crate) fn position(&self, index: usize) -> [u32; 3] {
+        self.positions.map_or([index as u32; 3], |positions| positions[index])
+    }
+}
 
 /// Tokens of one forward pass and who sees whom.
 #[derive(Debug, Clone)]
@@ -25,7 +46,7 @@ pub struct Layout {
     rows: usize,
     length: usize,
     tokens: Vec<u32>,
-    positions: Vec<u32>,
+    positions: Vec<[u32; 3]>,
     /// Index of the token before, in the same row; the first of a line has none.
     parents: Vec<Option<u32>>,
     /// For each row given, the places of its tokens in `tokens`.
@@ -35,24 +56,26 @@ pub struct Layout {
 impl Layout {
     /// Each row by itself, padded on the right to the longest.
     #[must_use]
-    pub fn padded(rows: &[&[u32]]) -> Self {
-        let length = rows.iter().map(|row| row.len()).max().unwrap_or(0);
-        let mut layout = Self::empty(rows.len(), length);
-        for (index, row) in rows.iter().enumerate() {
+    pub fn padded(lines: &[Line<'_>]) -> Self {
+        let length = lines.iter().map(|line| line.tokens.len()).max().unwrap_or(0);
+        let mut layout = Self::empty(lines.len(), length);
+        for (index, line) in lines.iter().enumerate() {
             let start = index * length;
-            for (offset, &token) in row.iter().enumerate() {
+            for (offset, &token) in line.tokens.iter().enumerate() {
                 layout.tokens[start + offset] = token;
-                layout.positions[start + offset] = offset as u32;
+                layout.positions[start + offset] = line.position(offset);
                 layout.parents[start + offset] = offset.checked_sub(1).map(|before| before as u32);
             }
-            layout.places.push((start..start + row.len()).collect());
+            layout.places.push((start..start + line.tokens.len()).collect());
         }
         layout
     }
 
-    /// All rows in one line, every common prefix once.
+    /// All rows in one line, every common prefix once. Rows that begin with the same tokens must give them the same
+    /// positions.
     #[must_use]
-    pub fn packed(rows: &[&[u32]]) -> Self {
+    pub fn packed(lines: &[Line<'_>]) -> Self {
+        let rows: Vec<&[u32]> = lines.iter().map(|line| line.tokens).collect();
         let mut layout =
             Self { rows: 1, length: 0, tokens: vec![], positions: vec![], parents: vec![], places: vec![] };
         let mut order: Vec<usize> = (0..rows.len()).collect();
@@ -66,7 +89,7 @@ impl Layout {
                 layout.parents.push(places.last().map(|&place| place as u32));
                 places.push(layout.tokens.len());
                 layout.tokens.push(token);
-                layout.positions.push(position as u32);
+                layout.positions.push(lines[row].position(position));
             }
             layout.places[row] = places;
             before = Some(row);
@@ -81,7 +104,7 @@ impl Layout {
             rows,
             length,
             tokens: vec![0; count],
-            positions: vec![0; count],
+            positions: vec![[0; 3]; count],
             parents: vec![None; count],
             places: Vec::with_capacity(rows),
         }
@@ -112,17 +135,15 @@ impl Layout {
         &self.places
     }
 
-    /// The tokens as `[rows · length]`.
+    /// Where each place's first hidden state is found.
     #[must_use]
-    pub fn tokens(&self, device: &Device) -> Tensor<1, Int> {
-        let tokens: Vec<i64> = self.tokens.iter().map(|&token| i64::from(token)).collect();
-        let count = tokens.len();
-        Tensor::from_data(TensorData::new(tokens, [count]), device)
+    pub fn order(&self, vocabulary: usize) -> Order {
+        Order::of(&self.tokens, vocabulary)
     }
 
     /// Rotations and mask.
     #[must_use]
-    pub fn context(&self, frequencies: &[f32], device: &Device) -> Context {
+    pub fn context(&self, frequencies: &Frequencies, device: &Device) -> Context {
         let rotation = Rotation::new(&self.positions, self.rows, frequencies, device);
         let shape = [self.rows, 1, 1, self.length, self.length];
         let mask = Tensor::from_data(TensorData::new(self.mask(), shape), device);
@@ -147,6 +168,46 @@ impl Layout {
     }
 }
 
+/// The places of a layout in a table of embedded text and, below it, features of media.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Tokens of the vocabulary, in the order of their places.
+    pub text: Vec<u32>,
+    /// For each place a row of the table.
+    pub places: Vec<usize>,
+}
+
+impl Order {
+    /// Finds tokens of a vocabulary, and features numbered beyond it.
+    #[must_use]
+    pub fn of(tokens: &[u32], vocabulary: usize) -> Self {
+        let is_text = |token: &&u32| (**token as usize) < vocabulary;
+        let text: Vec<u32> = tokens.iter().filter(is_text).copied().collect();
+        let mut next = 0;
+        let place = |&token: &u32| {
+            if (token as usize) < vocabulary {
+                next += 1;
+                next - 1
+            } else {
+                text.len() + token as usize - vocabulary
+            }
+        };
+        Self { places: tokens.iter().map(place).collect(), text }
+    }
+
+    /// Whether every place is text, in order.
+    #[must_use]
+    pub fn is_text_only(&self) -> bool {
+        self.text.len() == self.places.len()
+    }
+}
+
+/// Indices on the device.
+pub(crate) fn indices(values: impl ExactSizeIterator<Item = usize>, device: &Device) -> Tensor<1, Int> {
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values.map(|value| value as i64).collect(), [count]), device)
+}
+
 fn common_prefix(a: &[u32], b: &[u32]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
@@ -161,11 +222,25 @@ pub struct Context {
 }
 
 impl Context {
-    /// One new token a row after `seen` tokens, all of which it sees.
+    /// New tokens in one line, after tokens whose keys are cached: `sees[i]` are the cells, cached or new, that token `i`
+    /// attends to, out of `cells`.
     #[must_use]
-    pub fn next_token(position: u32, seen: usize, frequencies: &[f32], device: &Device) -> Self {
-        let rotation = Rotation::new(&[position], 1, frequencies, device);
-        Self { rows: 1, length: 1, rotation, mask: Tensor::zeros([1, 1, 1, 1, seen], device) }
+    pub fn after_cached(
+        positions: &[[u32; 3]],
+        sees: &[Vec<u32>],
+        cells: usize,
+        frequencies: &Frequencies,
+        device: &Device,
+    ) -> Self {
+        let length = positions.len();
+        let mut mask = vec![MASKED; length * cells];
+        for (line, sees) in mask.chunks_exact_mut(cells).zip(sees) {
+            for &cell in sees {
+                line[cell as usize] = 0.0;
+            }
+        }
+        let mask = Tensor::from_data(TensorData::new(mask, [1, 1, 1, length, cells]), device);
+        Self { rows: 1, length, rotation: Rotation::new(positions, 1, frequencies, device), mask }
     }
 
     /// Rows and tokens a row.
@@ -193,27 +268,35 @@ mod tests {
 
     #[test]
     fn a_common_prefix_stands_once() {
-        let layout = Layout::packed(&[&[1, 2, 3, 9], &[1, 2, 4], &[1, 5]]);
+        let layout = Layout::packed(&[&[1, 2, 3, 9], &[1, 2, 4][..], &[1, 5]].map(Line::text));
         assert_eq!(layout.token_count(), 6);
         for (row, places) in [&[1, 2, 3, 9][..], &[1, 2, 4], &[1, 5]].iter().zip(layout.places()) {
             let there: Vec<u32> = places.iter().map(|&place| layout.tokens[place]).collect();
             assert_eq!(&there, row);
-            let positions: Vec<u32> = places.iter().map(|&place| layout.positions[place]).collect();
-            assert_eq!(positions, (0..row.len() as u32).collect::<Vec<_>>());
+            let positions: Vec<[u32; 3]> = places.iter().map(|&place| layout.positions[place]).collect();
+            assert_eq!(positions, (0..row.len() as u32).map(|position| [position; 3]).collect::<Vec<_>>());
         }
     }
 
     #[test]
     fn a_token_sees_its_ancestors_and_nobody_else() {
-        let layout = Layout::packed(&[&[1, 2, 3], &[1, 4]]);
+        let layout = Layout::packed(&[&[1, 2, 3][..], &[1, 4]].map(Line::text));
         let mask = layout.mask();
         let sees: Vec<Vec<usize>> = (0..4).map(|i| (0..4).filter(|j| mask[i * 4 + j] == 0.0).collect()).collect();
         assert_eq!(sees, [vec![0], vec![0, 1], vec![0, 1, 2], vec![0, 3]]);
     }
 
     #[test]
+    fn features_are_found_below_the_text() {
+        // A vocabulary of 10: 11 is the second feature, 10 the first.
+        let order = Layout::packed(&[Line::text(&[3, 11, 10, 4])]).order(10);
+        assert_eq!(order, Order { text: vec![3, 4], places: vec![0, 3, 2, 1] });
+        assert!(!order.is_text_only());
+    }
+
+    #[test]
     fn padding_is_seen_by_no_token() {
-        let layout = Layout::padded(&[&[1, 2, 3], &[4]]);
+        let layout = Layout::padded(&[&[1, 2, 3][..], &[4]].map(Line::text));
         let second = &layout.mask()[9..];
         assert_eq!(second[0], 0.0);
         assert!(second[1..3].iter().all(|&bias| bias == MASKED));

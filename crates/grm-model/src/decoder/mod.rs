@@ -13,10 +13,11 @@ use burn::{
 };
 
 pub use attention::{Attention, LayerCache};
-pub use layout::{Context, Layout};
+pub use layout::{Context, Layout, Line, Order};
 pub use linear::{Linear, Lora};
 pub use mlp::Mlp;
 pub use norm::RmsNorm;
+pub use rope::Frequencies;
 
 /// One layer: `x + attention(norm(x))`, then `x + mlp(norm(x))`.
 #[derive(Module, Debug)]

@@ -13,6 +13,32 @@ pub fn inverse_frequencies(config: &DecoderConfig) -> Vec<f32> {
     (0..half).map(plain).map(scaled).collect()
 }
 
+/// How fast each pair of a head's numbers turns, and by which of a token's three positions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frequencies {
+    /// `head_dim / 2` inverse frequencies.
+    pub inverse: Vec<f32>,
+    /// For each of them: 0 turns by time, 1 by height, 2 by width. Text has the same position on all three.
+    pub axes: Vec<usize>,
+}
+
+impl Frequencies {
+    /// `sections`: how many frequencies turn by time, height and width (`mrope_section`); without, all by time.
+    #[must_use]
+    pub fn new(config: &DecoderConfig, sections: Option<[usize; 3]>) -> Self {
+        let inverse = inverse_frequencies(config);
+        let axes = match sections {
+            None => vec![0; inverse.len()],
+            Some(sections) => (0..3).flat_map(|axis| std::iter::repeat_n(axis, sections[axis])).collect(),
+        };
+        Self { inverse, axes }
+    }
+
+    fn angles(&self, position: [u32; 3]) -> impl Iterator<Item = f32> {
+        self.inverse.iter().zip(&self.axes).map(move |(inverse, &axis)| position[axis] as f32 * inverse)
+    }
+}
+
 impl Llama3Scaling {
     /// Slows long waves, leaves short ones, blends those between (Llama 3.1).
     fn apply(self, frequency: f32) -> f32 {
@@ -40,12 +66,11 @@ pub struct Rotation {
 }
 
 impl Rotation {
-    /// For `rows × length` positions, row by row.
+    /// For `rows × length` positions (time, height, width), row by row.
     #[must_use]
-    pub fn new(positions: &[u32], rows: usize, frequencies: &[f32], device: &Device) -> Self {
-        let shape = [rows, 1, positions.len() / rows.max(1), frequencies.len()];
-        let angle = |&position: &u32| frequencies.iter().map(move |frequency| position as f32 * frequency);
-        let angles: Vec<f32> = positions.iter().flat_map(angle).collect();
+    pub fn new(positions: &[[u32; 3]], rows: usize, frequencies: &Frequencies, device: &Device) -> Self {
+        let shape = [rows, 1, positions.len() / rows.max(1), frequencies.inverse.len()];
+        let angles: Vec<f32> = positions.iter().flat_map(|&position| frequencies.angles(position)).collect();
         let table = |f: fn(f32) -> f32| {
             let values: Vec<f32> = angles.iter().map(|&angle| f(angle)).collect();
             Tensor::from_data(TensorData::new(values, shape), device)

@@ -8,6 +8,7 @@ use super::{GgufWeights, HostTensor, SafetensorsFolder, WeightError, Weights};
 use crate::{
     causal::CausalLm,
     config::{ConfigError, DecoderConfig},
+    omni::{ThinkerConfig, senses::Senses},
     reward::RewardModel,
 };
 
@@ -132,7 +133,27 @@ fn read_config(folder: &Path) -> Result<DecoderConfig, OpenError> {
     if !path.is_file() {
         return Err(OpenError::NoConfig { path });
     }
-    DecoderConfig::read(&path).map_err(|source| OpenError::Config { place: path, source })
+    let config = match thinker_config(folder)? {
+        Some(thinker) => Ok(thinker.decoder),
+        None => DecoderConfig::read(&path),
+    };
+    config.map_err(|source| OpenError::Config { place: path, source })
+}
+
+/// The configuration of a model that sees and hears, where `folder` holds one.
+fn thinker_config(folder: &Path) -> Result<Option<ThinkerConfig>, OpenError> {
+    let path = folder.join(CONFIG);
+    if !ThinkerConfig::is_described_by(&path) {
+        return Ok(None);
+    }
+    ThinkerConfig::read(&path).map(Some).map_err(|source| OpenError::Config { place: path, source })
+}
+
+/// The towers of the model at `path`, where it has any.
+fn senses(path: &Path, weights: &dyn Weights, device: &Device) -> Result<Option<Senses>, OpenError> {
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new(".")) };
+    let Some(config) = thinker_config(folder)?.filter(|_| !is_gguf(path)) else { return Ok(None) };
+    Ok(Some(Senses::load(config, weights, &path.display().to_string(), device)?))
 }
 
 /// A decoder and a head from another file.
@@ -161,7 +182,9 @@ impl CausalLm {
     /// As [`open`], and a missing tensor, a wrong shape, a value that is not finite.
     pub fn open(path: &Path, device: &Device) -> Result<Self, OpenError> {
         let (config, weights) = open(path)?;
-        Ok(Self::new(config, weights.as_ref(), path, device)?)
+        let mut model = Self::new(config, weights.as_ref(), path, device)?;
+        model.trunk = model.trunk.with(senses(path, weights.as_ref(), device)?);
+        Ok(model)
     }
 }
 
@@ -175,7 +198,9 @@ impl RewardModel {
         if !["score.weight", "v_head.summary.weight"].into_iter().any(|name| weights.contains(name)) {
             return Err(OpenError::NoHead { place: path.to_owned() });
         }
-        Ok(Self::new(config, weights.as_ref(), path, device)?)
+        let mut model = Self::new(config, weights.as_ref(), path, device)?;
+        model.trunk = model.trunk.with(senses(path, weights.as_ref(), device)?);
+        Ok(model)
     }
 
     /// Opens a decoder and puts a head of zeros on it, whether it has one or not.
@@ -184,6 +209,8 @@ impl RewardModel {
     /// As [`CausalLm::open`].
     pub fn open_with_new_head(path: &Path, device: &Device) -> Result<Self, OpenError> {
         let (config, weights) = open(path)?;
-        Ok(Self::with_new_head(config, weights.as_ref(), path, device)?)
+        let mut model = Self::with_new_head(config, weights.as_ref(), path, device)?;
+        model.trunk = model.trunk.with(senses(path, weights.as_ref(), device)?);
+        Ok(model)
     }
 }

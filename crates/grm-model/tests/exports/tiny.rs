@@ -68,7 +68,7 @@ pub(crate) fn noise() -> impl FnMut() -> f32 {
 }
 
 pub(crate) fn row() -> TokenRow {
-    TokenRow { tokens: (0..24).map(|index| index * 37 % 318 + 2).collect(), targets_from: 1 }
+    TokenRow::from_tokens((0..24).map(|index| index * 37 % 318 + 2).collect(), 1)
 }
 
 pub(crate) fn logits(model: &CausalLm) -> Vec<f32> {

@@ -40,6 +40,7 @@ impl Golden {
         let bytes = tensor.data();
         match tensor.dtype() {
             Dtype::F32 => bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().expect("4"))).collect(),
+            Dtype::I32 => bytes.chunks_exact(4).map(|b| i32::from_le_bytes(b.try_into().expect("4")) as f32).collect(),
             Dtype::I64 => bytes.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().expect("8")) as f32).collect(),
             other => panic!("{name} is {other:?}"),
         }
@@ -62,7 +63,7 @@ pub(crate) fn rows(golden: &Golden, ids: &str, mask: &str) -> (Vec<TokenRow>, Ve
     let (ids, mask) = (golden.tokens(ids), golden.tokens(mask));
     let places = |row: usize| (row * width..(row + 1) * width).filter(|&place| mask[place] == 1).collect::<Vec<_>>();
     let places: Vec<Vec<usize>> = (0..ids.len() / width).map(places).collect();
-    let row = |places: &Vec<usize>| TokenRow { tokens: places.iter().map(|&p| ids[p]).collect(), targets_from: 0 };
+    let row = |places: &Vec<usize>| TokenRow::from_tokens(places.iter().map(|&p| ids[p]).collect(), 0);
     (places.iter().map(row).collect(), places)
 }
 

@@ -92,6 +92,6 @@ impl Student {
         let turns: Vec<Turn> = prompt.iter().map(|turn| Turn { role: turn.role, text: &turn.content }).collect();
         let row = self.tokens.row(&turns, reply)?;
         let tokens = [&row.prompt, &row.target[..row.turn_end]].concat();
-        Ok(TokenRow { tokens, targets_from: row.prompt_end })
+        Ok(TokenRow::from_tokens(tokens, row.prompt_end))
     }
 }
