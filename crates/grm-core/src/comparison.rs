@@ -213,6 +213,18 @@ impl Comparison {
         Self { id: self.id.clone(), prompt: self.prompt.clone(), responses: [second, first] }
     }
 
+    /// True when neither the prompt nor a response holds a picture, clip or sound.
+    #[must_use]
+    pub fn is_text_only(&self) -> bool {
+        self.prompt.is_text_only() && self.has_text_responses()
+    }
+
+    /// True when both responses are text alone; the prompt may hold media.
+    #[must_use]
+    pub fn has_text_responses(&self) -> bool {
+        self.responses.iter().all(Response::is_text_only)
+    }
+
     /// The response a choice points at.
     #[must_use]
     pub fn response(&self, choice: Choice) -> &Response {

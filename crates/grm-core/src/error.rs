@@ -63,6 +63,14 @@ pub enum ModelError {
         /// What to do.
         hint: String,
     },
+    /// A picture, clip or sound whose bytes cannot be had.
+    #[error("could not use the media file {path}: {reason}")]
+    Media {
+        /// The file, as the record names it.
+        path: String,
+        /// What is wrong with it, and the cure.
+        reason: String,
+    },
     /// A score that is NaN or infinite.
     #[error("{place} gave a reward score that is not finite")]
     NonFinite {
@@ -90,9 +98,11 @@ impl ModelError {
         match self {
             Self::Unreachable { .. } | Self::Exhausted { .. } | Self::Cancelled | Self::Engine { .. } => true,
             Self::Rejected { status, .. } => matches!(status, 401 | 403 | 404),
-            Self::PromptTooLong { .. } | Self::BadReply { .. } | Self::Unsupported { .. } | Self::NonFinite { .. } => {
-                false
-            }
+            Self::PromptTooLong { .. }
+            | Self::BadReply { .. }
+            | Self::Unsupported { .. }
+            | Self::Media { .. }
+            | Self::NonFinite { .. } => false,
         }
     }
 
@@ -106,6 +116,7 @@ impl ModelError {
             Self::Exhausted { .. } => "exhausted",
             Self::BadReply { .. } => "bad_reply",
             Self::Unsupported { .. } => "unsupported",
+            Self::Media { .. } => "media",
             Self::NonFinite { .. } => "non_finite",
             Self::Cancelled => "cancelled",
             Self::Engine { .. } => "engine",

@@ -51,6 +51,12 @@ pub enum Invalid {
     /// The DisRM gave no usable score.
     #[error("a reward score is missing")]
     MissingRewardScore,
+    /// A response that is a picture, clip or sound: there is nothing the policy could revise.
+    #[error("a response that is no text is not revised")]
+    NotRefinable,
+    /// The DisRM cannot score responses or prompts of this kind.
+    #[error("the DisRM cannot score this kind of media")]
+    Unscorable,
     /// An earlier step this one needs was itself unusable.
     #[error("an earlier step was unusable")]
     Upstream,

@@ -10,6 +10,7 @@
 //! A [`Comparison`] is all a judge ever sees. The label lives one level up, in [`Preference`], so no code path
 //! leads from a label to a prompt.
 
+mod agreement;
 mod chat;
 mod comparison;
 mod criterion;
@@ -17,11 +18,14 @@ mod error;
 mod example;
 mod invalid;
 mod judgment;
+mod media;
+mod media_type;
 pub mod meta_reward;
 mod reward;
 mod trajectory;
 mod verdict;
 
+pub use agreement::agreement;
 pub use chat::{
     CallOrigin, ChatModel, ChatReply, ChatRequest, Finish, Grammar, Message, ModelIdentity, Sampling, Span, Step,
     Usage, VerdictLogprobs,
@@ -32,9 +36,11 @@ pub use error::ModelError;
 pub use example::{DpoExample, Form, SftExample};
 pub use invalid::{Invalid, Outcome};
 pub use judgment::{Judgment, Votes};
-pub use meta_reward::{MetaReward, meta_reward};
+pub use media::{MediaLibrary, NoMedia};
+pub use media_type::{MediaKind, media_kind, media_type};
+pub use meta_reward::{MetaReward, MetaRewardError, meta_reward};
 pub use reward::{NonFiniteScore, RewardModel, RewardRequest, RewardScore, ScorerId};
-pub use trajectory::{Refinement, Trajectory};
+pub use trajectory::{RankedBy, Refinement, Trajectory};
 pub use verdict::{Decision, Verdict};
 
 /// A boxed future, so that the traits can be used as `&dyn`.

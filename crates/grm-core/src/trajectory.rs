@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Choice, Criterion, CriterionSource, Invalid, Judgment, MetaReward, Outcome, RewardScore, meta_reward};
+use crate::{
+    Choice, Criterion, CriterionSource, Invalid, Judgment, MetaReward, Outcome, RewardScore, agreement, meta_reward,
+};
 
 /// A response as the policy revised it under one critique.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -12,6 +14,44 @@ pub struct Refinement {
     pub text: String,
     /// The DisRM's score of it, or why there is none.
     pub score: Outcome<RewardScore>,
+}
+
+/// What a trajectory's place in the ranking rests on.
+///
+/// Media responses cannot be revised by a policy that writes text, so Eq. 1 has no value for them. What is left is
+/// how far the DisRM agrees with the judgment about the responses as they came; where it cannot score them either,
+/// criteria keep the order they were proposed in.
+///
+/// Records: [`Self::Refinement`] is not written, so trajectories of text are the same bytes as before this field, and
+/// files from before it read as that. A reader from before it refuses trajectories of the other two, which it would
+/// misread as failed refinements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RankedBy {
+    /// Eq. 1: both responses revised and scored again.
+    #[default]
+    Refinement,
+    /// Without revisions: `s(preferred) − s(other)`, the DisRM's scores of the originals. Consistent above 0.
+    OriginalScores,
+    /// Without scores: the order of proposal. There is no meta-reward.
+    Proposal,
+}
+
+impl RankedBy {
+    /// The name used in records and summaries.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refinement => "refinement",
+            Self::OriginalScores => "original_scores",
+            Self::Proposal => "proposal",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_refinement(&self) -> bool {
+        *self == Self::Refinement
+    }
 }
 
 /// `τ_i`: a criterion, the judgment under it, both refinements with their scores, and what Eq. 1 makes of them.
@@ -30,6 +70,9 @@ pub struct Trajectory {
     pub refinements: [Outcome<Refinement>; 2],
     /// `s_meta`; a trajectory without one ranks last and is counted.
     pub meta: Outcome<MetaReward>,
+    /// What `meta`, and with it the trajectory's rank, rests on.
+    #[serde(default, skip_serializing_if = "RankedBy::is_refinement")]
+    pub ranked_by: RankedBy,
 }
 
 impl Trajectory {
@@ -45,6 +88,12 @@ impl Trajectory {
         };
         let refined = [score(Choice::First)?, score(Choice::Second)?];
         meta_reward(preferred, [originals[0]?, originals[1]?], refined).map_err(|_| Invalid::MissingRewardScore)
+    }
+
+    /// [`RankedBy::OriginalScores`]: how far the DisRM agrees with the judgment, or which step leaves that open.
+    pub fn agreement(judgment: &Outcome<Judgment>, originals: &[Outcome<RewardScore>; 2]) -> Outcome<MetaReward> {
+        let preferred = judgment.as_ref().map_err(|reason| *reason)?.preferred;
+        agreement(preferred, [originals[0]?, originals[1]?]).map_err(|_| Invalid::MissingRewardScore)
     }
 }
 
@@ -90,5 +139,36 @@ mod tests {
             broken[place] = Ok(Refinement { text: "x".into(), score: Err(Invalid::MissingRewardScore) });
             assert_eq!(Trajectory::meta_of(&judgment(), &originals, &broken), Err(Invalid::MissingRewardScore));
         }
+    }
+
+    #[test]
+    fn without_refinements_the_agreement_with_the_disrm_is_what_counts() {
+        let agreed = Trajectory::agreement(&judgment(), &[score(3.0), score(1.5)]);
+        assert_eq!(agreed, Ok(MetaReward { value: 1.5, consistent: true }));
+        let opposed = Trajectory::agreement(&judgment(), &[score(1.0), score(1.5)]);
+        assert_eq!(opposed, Ok(MetaReward { value: -0.5, consistent: false }));
+        let unscored = Trajectory::agreement(&judgment(), &[score(1.0), Err(Invalid::Unscorable)]);
+        assert_eq!(unscored, Err(Invalid::Unscorable), "never a silent zero");
+        assert_eq!(Trajectory::agreement(&Err(Invalid::Empty), &[score(1.0), score(2.0)]), Err(Invalid::Empty));
+    }
+
+    #[test]
+    fn records_of_text_are_the_bytes_they_were_and_old_ones_are_read() {
+        let text = Trajectory {
+            index: 0,
+            criterion: Criterion { name: "n".into(), explanation: "e".into() },
+            source: CriterionSource::Initial,
+            judgment: Err(Invalid::Empty),
+            refinements: [Err(Invalid::Upstream), Err(Invalid::Upstream)],
+            meta: Err(Invalid::Empty),
+            ranked_by: RankedBy::Refinement,
+        };
+        let json = serde_json::to_string(&text).unwrap();
+        assert!(!json.contains("ranked_by"), "{json}");
+        assert_eq!(serde_json::from_str::<Trajectory>(&json).unwrap(), text);
+        let media = Trajectory { ranked_by: RankedBy::OriginalScores, ..text };
+        let json = serde_json::to_string(&media).unwrap();
+        assert!(json.contains(r#""ranked_by":"original_scores""#), "{json}");
+        assert_eq!(serde_json::from_str::<Trajectory>(&json).unwrap(), media);
     }
 }

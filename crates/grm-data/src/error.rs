@@ -106,7 +106,7 @@ pub enum ReadError {
     },
     /// A picture, clip or sound.
     #[error(
-        "{place}: `{field}` holds media, which cannot be read yet: it comes with the omni issue; remove the column to use the text alone"
+        "{place}: `{field}` holds media, and only text is read here; remove the column to use the text alone"
     )]
     Media {
         /// The record.
@@ -268,6 +268,14 @@ pub enum Problem {
         /// What would do.
         expected: String,
     },
+    /// A picture, clip or sound that is not there, or not what its field says.
+    #[error("`{field}`: {fault}")]
+    MediaFile {
+        /// The field that names it.
+        field: String,
+        /// What is wrong with it, and the cure.
+        fault: String,
+    },
     /// Both responses are one picture, clip or sound.
     #[error("both responses are the same media; remove the record")]
     SameMedia,
@@ -292,6 +300,7 @@ impl Problem {
             Self::Level { .. } => "level",
             Self::UnclearLayout { .. } => "unclear layout",
             Self::MediaCount { .. } => "media count",
+            Self::MediaFile { .. } => "media file",
             Self::SameMedia => "same media",
         }
     }

@@ -1,16 +1,21 @@
 //! Training examples as they lie on disk, in TRL's conversational form: `datasets`, TRL and LLaMA-Factory read the
 //! files as they are, and so does grm's own trainer.
+//!
+//! A message without media is plain text, as it always was. One with media is a list of parts in the order a judge was
+//! shown them, `{"type":"image","media":{"sha256":"…","path":"…"}}` among `{"type":"text","text":"…"}`: there are no
+//! placeholders, so no word in a text can be taken for one.
 
 use std::fs::File;
 use std::io::BufReader;
 use std::marker::PhantomData;
 use std::path::Path;
 
-use grm_core::{DpoExample, Form, Message, Role, SftExample, Span};
+use grm_core::{DpoExample, Form, Message, Role, SftExample};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::content::Content;
 use crate::row::Row;
 use crate::sources::Lines;
 use crate::{Place, ReadError, Spot};
@@ -18,14 +23,14 @@ use crate::{Place, ReadError, Spot};
 /// The version these records carry.
 pub const VERSION: u32 = 1;
 
-/// One message of text.
+/// One message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextMessage {
     /// Who speaks.
     pub role: Role,
-    /// What is said.
-    pub content: String,
+    /// What is said, and shown.
+    pub content: Content,
 }
 
 /// A line of `sft.jsonl`: a conversation whose last turn is to be learnt.
@@ -58,35 +63,23 @@ pub struct DpoRecord {
     pub rejected: Vec<TextMessage>,
 }
 
-/// A picture, clip or sound where only text can be written.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the example of pair {pair} holds media, which training files cannot hold yet: that comes with the omni issue")]
-pub struct MediaInExample {
-    /// The pair it came from.
-    pub pair: String,
-}
-
-impl TryFrom<&SftExample> for SftRecord {
-    type Error = MediaInExample;
-
-    fn try_from(example: &SftExample) -> Result<Self, MediaInExample> {
-        let mut messages = texts(&example.pair, &example.messages)?;
+impl From<&SftExample> for SftRecord {
+    fn from(example: &SftExample) -> Self {
+        let mut messages = messages(&example.messages);
         messages.push(assistant(&example.target));
-        Ok(Self { version: VERSION, pair: example.pair.clone(), form: example.form, messages })
+        Self { version: VERSION, pair: example.pair.clone(), form: example.form, messages }
     }
 }
 
-impl TryFrom<&DpoExample> for DpoRecord {
-    type Error = MediaInExample;
-
-    fn try_from(example: &DpoExample) -> Result<Self, MediaInExample> {
-        Ok(Self {
+impl From<&DpoExample> for DpoRecord {
+    fn from(example: &DpoExample) -> Self {
+        Self {
             version: VERSION,
             pair: example.pair.clone(),
-            prompt: texts(&example.pair, &example.messages)?,
+            prompt: messages(&example.messages),
             chosen: vec![assistant(&example.chosen)],
             rejected: vec![assistant(&example.rejected)],
-        })
+        }
     }
 }
 
@@ -100,20 +93,17 @@ impl SftRecord {
     /// The text to learn.
     #[must_use]
     pub fn target(&self) -> &str {
-        self.messages.last().map_or("", |message| &message.content)
+        self.messages.last().and_then(|message| message.content.text()).unwrap_or_default()
     }
 }
 
 fn assistant(text: &str) -> TextMessage {
-    TextMessage { role: Role::Assistant, content: text.to_owned() }
+    TextMessage { role: Role::Assistant, content: text.into() }
 }
 
-fn texts(pair: &str, messages: &[Message]) -> Result<Vec<TextMessage>, MediaInExample> {
-    let is_text = |span: &Span| matches!(span, Span::Template(_) | Span::Content(_));
-    if !messages.iter().flat_map(|message| &message.spans).all(is_text) {
-        return Err(MediaInExample { pair: pair.to_owned() });
-    }
-    Ok(messages.iter().map(|message| TextMessage { role: message.role, content: message.text() }).collect())
+fn messages(messages: &[Message]) -> Vec<TextMessage> {
+    let message = |message: &Message| TextMessage { role: message.role, content: Content::from(message) };
+    messages.iter().map(message).collect()
 }
 
 /// What an example file holds; [`read`] checks it line by line.
@@ -128,21 +118,21 @@ impl ExampleRecord for SftRecord {
     fn fault(&self) -> Option<&'static str> {
         match self.messages.as_slice() {
             _ if self.version != VERSION => Some(OTHER_VERSION),
-            [_, .., last] if last.role == Role::Assistant => None,
-            _ => Some("`messages` with a prompt and then an assistant turn"),
+            [_, .., last] if last.role == Role::Assistant && last.content.text().is_some() => None,
+            _ => Some("`messages` with a prompt and then an assistant turn of text"),
         }
     }
 }
 
 impl ExampleRecord for DpoRecord {
     fn fault(&self) -> Option<&'static str> {
-        let is_one_reply = |messages: &[TextMessage]| matches!(messages, [reply] if reply.role == Role::Assistant);
+        let is_one_reply = |messages: &[TextMessage]| matches!(messages, [reply] if reply.role == Role::Assistant && reply.content.text().is_some());
         if self.version != VERSION {
             Some(OTHER_VERSION)
         } else if self.prompt.is_empty() {
             Some("`prompt` with at least one message")
         } else if !is_one_reply(&self.chosen) || !is_one_reply(&self.rejected) {
-            Some("one assistant message each in `chosen` and `rejected`")
+            Some("one assistant message of text each in `chosen` and `rejected`")
         } else {
             None
         }
@@ -199,7 +189,7 @@ fn decode<T: ExampleRecord>(row: Row) -> Result<T, ReadError> {
 
 #[cfg(test)]
 mod tests {
-    use grm_core::{Choice, MediaRef};
+    use grm_core::{Choice, MediaRef, Part, Span};
     use proptest::prelude::*;
 
     use super::*;
@@ -235,12 +225,12 @@ mod tests {
         fn sft_examples_survive_the_disk(messages in messages(), target: String, pair: String, thinking: bool) {
             let form = if thinking { Form::Thinking } else { Form::NonThinking };
             let example = SftExample { pair, messages, target, form, preferred: Choice::First };
-            let record = SftRecord::try_from(&example).unwrap();
+            let record = SftRecord::from(&example);
             let [back] = round_trip(std::slice::from_ref(&record)).try_into().unwrap();
             prop_assert_eq!(back.target(), &example.target);
             prop_assert_eq!(back.prompt().len(), example.messages.len());
             for (text, message) in back.prompt().iter().zip(&example.messages) {
-                prop_assert_eq!((text.role, &text.content), (message.role, &message.text()));
+                prop_assert_eq!((text.role, text.content.text()), (message.role, Some(message.text().as_str())));
             }
             prop_assert_eq!(back, record);
         }
@@ -248,10 +238,10 @@ mod tests {
         #[test]
         fn dpo_examples_survive_the_disk(messages in messages(), chosen: String, rejected: String, pair: String) {
             let example = DpoExample { pair, messages, chosen, rejected };
-            let record = DpoRecord::try_from(&example).unwrap();
+            let record = DpoRecord::from(&example);
             let [back] = round_trip(std::slice::from_ref(&record)).try_into().unwrap();
-            prop_assert_eq!(&back.chosen[0].content, &example.chosen);
-            prop_assert_eq!(&back.rejected[0].content, &example.rejected);
+            prop_assert_eq!(back.chosen[0].content.text(), Some(example.chosen.as_str()));
+            prop_assert_eq!(back.rejected[0].content.text(), Some(example.rejected.as_str()));
             prop_assert_eq!(back, record);
         }
     }
@@ -267,22 +257,44 @@ mod tests {
             preferred: Choice::First,
         };
         assert_eq!(
-            serde_json::to_string(&SftRecord::try_from(&sft).unwrap()).unwrap(),
+            serde_json::to_string(&SftRecord::from(&sft)).unwrap(),
             r#"{"version":1,"pair":"p1","form":"non_thinking","messages":[{"role":"user","content":"Which?"},{"role":"assistant","content":"[[A]]"}]}"#
         );
         let dpo = DpoExample { pair: "p1".into(), messages, chosen: "[[A]]".into(), rejected: "[[B]]".into() };
         assert_eq!(
-            serde_json::to_string(&DpoRecord::try_from(&dpo).unwrap()).unwrap(),
+            serde_json::to_string(&DpoRecord::from(&dpo)).unwrap(),
             r#"{"version":1,"pair":"p1","prompt":[{"role":"user","content":"Which?"}],"chosen":[{"role":"assistant","content":"[[A]]"}],"rejected":[{"role":"assistant","content":"[[B]]"}]}"#
         );
     }
 
     #[test]
-    fn media_are_refused_with_the_pair() {
-        let media = MediaRef { sha256: "00".into(), path: "a.png".into() };
-        let messages = vec![Message { role: Role::User, spans: vec![Span::Image(media)] }];
-        let example = DpoExample { pair: "p9".into(), messages, chosen: String::new(), rejected: String::new() };
-        assert_eq!(DpoRecord::try_from(&example), Err(MediaInExample { pair: "p9".into() }));
+    fn media_keep_their_places_and_words_are_no_media() {
+        let media = || MediaRef { sha256: "00".into(), path: "a.png".into() };
+        let spans = vec![
+            Span::Template("Is ".into()),
+            Span::Content("<image>".into()),
+            Span::Image(media()),
+            Span::Audio(media()),
+            Span::Template("it?".into()),
+        ];
+        let messages = vec![Message { role: Role::User, spans }];
+        let example = DpoExample { pair: "p9".into(), messages, chosen: "[[A]]".into(), rejected: "[[B]]".into() };
+        let record = DpoRecord::from(&example);
+        let parts = record.prompt[0].content.parts();
+        let expected = [
+            Part::text("Is <image>"),
+            Part::Image { media: media() },
+            Part::Audio { media: media() },
+            Part::text("it?"),
+        ];
+        assert_eq!(*parts, expected);
+        assert_eq!(record.prompt[0].content.text(), None, "not to be taken for text");
+        assert_eq!(round_trip(std::slice::from_ref(&record)), [record.clone()]);
+        let json = serde_json::to_string(&record.prompt).unwrap();
+        assert_eq!(
+            json,
+            r#"[{"role":"user","content":[{"type":"text","text":"Is <image>"},{"type":"image","media":{"sha256":"00","path":"a.png"}},{"type":"audio","media":{"sha256":"00","path":"a.png"}},{"type":"text","text":"it?"}]}]"#
+        );
     }
 
     fn fault(line: &str) -> String {
@@ -303,5 +315,9 @@ mod tests {
         assert!(fault(&newer).contains("expected `version` 1"), "{}", fault(&newer));
         let misspelt = last_is_user.replace("content", "contents");
         assert!(fault(&misspelt).contains("messages[0].contents"), "{}", fault(&misspelt));
+        let shown = r#"{"version":1,"pair":"p","form":"thinking","messages":[{"role":"user","content":"?"},{"role":"assistant","content":[]}]}"#;
+        assert!(fault(shown).contains("assistant turn of text"), "{}", fault(shown));
+        let number = shown.replace("[]", "7");
+        assert!(fault(&number).contains("text, or a list of parts"), "{}", fault(&number));
     }
 }

@@ -68,6 +68,16 @@ pub enum Order {
     ChosenFirst,
 }
 
+/// What becomes of fields that name pictures, clips or sounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MediaFields {
+    /// They end the reading: for commands that would otherwise use the text as if it were all.
+    #[default]
+    Refuse,
+    /// Their files are found beside the record's file, hashed and made parts of prompt and responses.
+    Name,
+}
+
 /// How files are read; the default suits a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadOptions {
@@ -85,6 +95,8 @@ pub struct ReadOptions {
     pub line_limit_bytes: u64,
     /// A longer prompt or response makes its record unusable.
     pub max_text_bytes: usize,
+    /// What becomes of media.
+    pub media: MediaFields,
 }
 
 impl Default for ReadOptions {
@@ -97,6 +109,7 @@ impl Default for ReadOptions {
             limit: None,
             line_limit_bytes: 16 << 20,
             max_text_bytes: 1 << 20,
+            media: MediaFields::Refuse,
         }
     }
 }

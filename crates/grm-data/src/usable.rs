@@ -31,20 +31,25 @@ impl Draft {
     pub(crate) fn check(&self, max_text_bytes: usize) -> Result<(), Problem> {
         let prompt: Vec<String> = self.prompt.turns.iter().map(|turn| turn.joined_text()).collect();
         within("the prompt", prompt.iter().map(String::len).sum(), max_text_bytes)?;
-        if prompt.iter().all(|text| text.trim().is_empty()) {
+        if self.prompt.is_text_only() && prompt.iter().all(|text| text.trim().is_empty()) {
             return Err(Problem::EmptyPrompt);
         }
         if self.prompt.turns.last().is_none_or(|turn| turn.role != Role::User) {
             return Err(Problem::PromptNotOpen);
         }
         let texts = self.responses.each_ref().map(Response::joined_text);
-        for (text, name) in texts.iter().zip(self.names) {
+        for ((text, name), response) in texts.iter().zip(self.names).zip(&self.responses) {
             within(&format!("`{name}`"), text.len(), max_text_bytes)?;
-            if text.trim().is_empty() {
+            if text.trim().is_empty() && response.is_text_only() {
                 return Err(Problem::EmptyResponse { field: format!("`{name}`") });
             }
         }
-        if texts[0].trim() == texts[1].trim() { Err(Problem::SameResponses) } else { Ok(()) }
+        match &self.responses {
+            [first, second] if !first.is_text_only() && first == second => Err(Problem::SameMedia),
+            [first, second] if !first.is_text_only() || !second.is_text_only() => Ok(()),
+            _ if texts[0].trim() == texts[1].trim() => Err(Problem::SameResponses),
+            _ => Ok(()),
+        }
     }
 }
 

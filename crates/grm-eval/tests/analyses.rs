@@ -33,6 +33,7 @@ fn item(id: usize, subset: &str, cases: &[Case]) -> JudgedItem {
         }),
         refinements: [Err(Invalid::Upstream), Err(Invalid::Upstream)],
         meta: meta.ok_or(Invalid::Upstream).map(|value| MetaReward { value, consistent: value > 0.0 }),
+        ranked_by: grm_core::RankedBy::Refinement,
     };
     let mut trajectories: Vec<Trajectory> = cases.iter().enumerate().map(trajectory).collect();
     grm_judge::rank(&mut trajectories);

@@ -43,6 +43,7 @@ fn item(id: usize, judgments: &[(bool, f32)]) -> JudgedItem {
         }),
         refinements: [Err(Invalid::Upstream), Err(Invalid::Upstream)],
         meta: Ok(MetaReward { value: *meta, consistent: *meta > 0.0 }),
+        ranked_by: grm_core::RankedBy::Refinement,
     };
     JudgedItem {
         id: format!("i{id}"),

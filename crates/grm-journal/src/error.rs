@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use grm_core::{ModelError, Step};
 
+use crate::CallKey;
+
 /// A journal that cannot be opened, read or written. Each message ends with what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -106,6 +108,22 @@ pub enum JournalError {
         pair: String,
         /// The sample index.
         sample: u32,
+    },
+    /// Journals to be joined disagree.
+    #[error(
+        "{first} at byte {first_at} and {second} at byte {second_at} hold different replies to one call, {key}; merge with --keep-first to take the first, or leave out the pair that is in both"
+    )]
+    Conflict {
+        /// The call.
+        key: CallKey,
+        /// The segment read first.
+        first: PathBuf,
+        /// Where its record begins.
+        first_at: u64,
+        /// The other segment.
+        second: PathBuf,
+        /// Where its record begins.
+        second_at: u64,
     },
     /// The loaded model is not the one the journal was told to expect.
     #[error(

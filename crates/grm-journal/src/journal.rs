@@ -307,7 +307,7 @@ fn recover(folder: &Path, segments: &Segments) -> Result<Recovery, JournalError>
 }
 
 /// Segments in name order, which is the order their processes began.
-fn segment_paths(folder: &Path) -> Result<Vec<PathBuf>, JournalError> {
+pub(crate) fn segment_paths(folder: &Path) -> Result<Vec<PathBuf>, JournalError> {
     let at_folder = |source| JournalError::Folder { path: folder.to_owned(), source };
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(at_folder)? {

@@ -173,13 +173,15 @@ impl Asker<'_> {
         })
     }
 
-    /// The DisRM's score; a score that is not finite is a typed outcome.
+    /// The DisRM's score; one that is not finite, or media that it cannot score, is a typed outcome.
     pub(crate) async fn score(&self, prompt: &Prompt, response: Response) -> Result<Outcome<RewardScore>, ModelError> {
         let origin = CallOrigin { pair: self.pair.clone(), step: Step::Scoring, sample: 0, template: Arc::from("") };
+        let has_media = !prompt.is_text_only() || !response.is_text_only();
         let request = RewardRequest { prompt: prompt.clone(), response, origin };
         let outcome = match self.roles.disrm.score(request).await {
             Ok(score) => Ok(score),
             Err(ModelError::NonFinite { .. }) => Err(Invalid::MissingRewardScore),
+            Err(ModelError::Unsupported { .. }) if has_media => Err(Invalid::Unscorable),
             Err(error) => return Err(error),
         };
         self.count(Step::Scoring, outcome.err());

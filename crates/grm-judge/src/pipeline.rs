@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::future::{join, try_join};
 use futures::stream::{FuturesOrdered, TryStreamExt};
 use grm_core::{
-    ChatModel, Choice, Comparison, Criterion, CriterionSource, Form, Grammar, Invalid, Judgment, ModelError, Outcome,
-    Refinement, RewardModel, RewardScore, Step, Trajectory, Verdict,
+    ChatModel, Choice, Comparison, Criterion, CriterionSource, Form, Grammar, Invalid, Judgment, MetaReward,
+    ModelError, Outcome, RankedBy, Refinement, RewardModel, RewardScore, Step, Trajectory, Verdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,12 @@ impl JudgedPair {
     pub fn of_one_answer(verdict: Verdict, tally: Tally) -> Self {
         let originals = [Err(Invalid::Upstream), Err(Invalid::Upstream)];
         Self { originals, trajectories: Vec::new(), verdict, tally }
+    }
+
+    /// What the criteria were ranked by, the same for all of a pair; `None` where none was followed.
+    #[must_use]
+    pub fn ranked_by(&self) -> Option<RankedBy> {
+        self.trajectories.first().map(|trajectory| trajectory.ranked_by)
     }
 }
 
@@ -211,7 +217,8 @@ impl<'a> Pair<'a> {
         Ok(trajectories)
     }
 
-    /// Judgment, refinements, scores and Eq. 1 for each criterion, all at once.
+    /// Judgment, refinements, scores and Eq. 1 for each criterion, all at once; for media responses [`RankedBy`] says
+    /// what is left of it.
     pub(crate) async fn follow_all(
         &self,
         proposed: &[Proposed],
@@ -229,23 +236,36 @@ impl<'a> Pair<'a> {
     ) -> Result<Trajectory, ModelError> {
         let criterion = std::slice::from_ref(&proposed.criterion);
         let judgment = self.asker.judgment(Step::Judgment, self.orders, criterion, proposed.index).await?.judgment;
-        let refinements = self.refine_both(&judgment, proposed.index).await?;
-        let meta = Trajectory::meta_of(&judgment, &originals, &refinements);
-        Ok(Trajectory {
-            index: proposed.index,
-            criterion: proposed.criterion.clone(),
-            source: proposed.source,
-            judgment,
-            refinements,
-            meta,
-        })
+        let ranked_by = self.ranked_by(&originals);
+        let refinements = self.refine_both(ranked_by, &judgment, proposed.index).await?;
+        let meta = meta(ranked_by, &judgment, &originals, &refinements);
+        let Proposed { index, criterion, source } = proposed.clone();
+        Ok(Trajectory { index, criterion, source, judgment, refinements, meta, ranked_by })
+    }
+
+    /// Eq. 1 needs revisions, which only text has, and scores of them.
+    fn ranked_by(&self, originals: &[Outcome<RewardScore>; 2]) -> RankedBy {
+        if originals.contains(&Err(Invalid::Unscorable)) {
+            RankedBy::Proposal
+        } else if self.comparison.has_text_responses() {
+            RankedBy::Refinement
+        } else {
+            RankedBy::OriginalScores
+        }
     }
 
     async fn refine_both(
         &self,
+        ranked_by: RankedBy,
         judgment: &Outcome<Judgment>,
         index: usize,
     ) -> Result<[Outcome<Refinement>; 2], ModelError> {
+        if !self.comparison.has_text_responses() {
+            return Ok([Err(Invalid::NotRefinable), Err(Invalid::NotRefinable)]);
+        }
+        if ranked_by == RankedBy::Proposal {
+            return Ok([Err(Invalid::Unscorable), Err(Invalid::Unscorable)]);
+        }
         let Ok(judgment) = judgment else {
             return Ok([Err(Invalid::Upstream), Err(Invalid::Upstream)]);
         };
@@ -273,6 +293,18 @@ impl<'a> Pair<'a> {
             return Ok(Answer::none(Invalid::NoCriteria));
         }
         self.asker.judgment(Step::Combined, self.orders, &best, 0).await
+    }
+}
+
+fn meta(
+    ranked_by: RankedBy,
+    judgment: &Outcome<Judgment>,
+    originals: &[Outcome<RewardScore>; 2],
+    refinements: &[Outcome<Refinement>; 2],
+) -> Outcome<MetaReward> {
+    match ranked_by {
+        RankedBy::Refinement => Trajectory::meta_of(judgment, originals, refinements),
+        RankedBy::OriginalScores | RankedBy::Proposal => Trajectory::agreement(judgment, originals),
     }
 }
 

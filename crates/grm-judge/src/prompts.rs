@@ -25,6 +25,7 @@ use template::{Skeleton, Sources};
 pub struct Prompts {
     sanitize: Sanitize,
     pair: Opening,
+    media_pair: Opening,
     response: Opening,
     first_criteria: Tail,
     first_criterion: Tail,
@@ -44,11 +45,12 @@ struct Opening {
     material: Skeleton,
 }
 
-/// What closes a prompt: the task, and the hash of all templates the prompt is made of.
+/// What closes a prompt: the task, and the hash of all templates the prompt is made of, by what opens it.
 #[derive(Debug, Clone)]
 struct Tail {
     task: Skeleton,
     template: Arc<str>,
+    template_for_media: Arc<str>,
 }
 
 /// The spans every call about one comparison, in one order, shares. Cheap to clone.
@@ -66,6 +68,8 @@ pub struct ResponseContext {
 struct Shared {
     system: Arc<str>,
     material: Arc<[Span]>,
+    /// A response is a picture, clip or sound, and the system message says so.
+    shows_media: bool,
 }
 
 /// A prompt ready to be asked.
@@ -99,14 +103,17 @@ impl Prompts {
     }
 
     fn load(sources: &Sources) -> Result<Self, PromptError> {
-        let tail = |opening: [&str; 2], name: &str, flags: &[&str]| -> Result<Tail, PromptError> {
-            let template = sources.hash(&[opening[0], opening[1], name]);
-            Ok(Tail { task: sources.skeleton(name, flags)?, template })
+        let tail = |[plain, media, material]: [&str; 3], name: &str, flags: &[&str]| -> Result<Tail, PromptError> {
+            let hash = |system| sources.hash(&[system, material, name]);
+            let (template, template_for_media) = (hash(plain), hash(media));
+            Ok(Tail { task: sources.skeleton(name, flags)?, template, template_for_media })
         };
-        let pair = |name: &str, flags: &[&str]| tail(["system.j2", "pair.j2"], name, flags);
+        let pair = |name: &str, flags: &[&str]| tail(["system.j2", "system_media.j2", "pair.j2"], name, flags);
+        let revision = ["refinement_system.j2", "refinement_system.j2", "response.j2"];
         Ok(Self {
             sanitize: Sanitize::default(),
             pair: Opening::load(sources, ["system.j2", "pair.j2"])?,
+            media_pair: Opening::load(sources, ["system_media.j2", "pair.j2"])?,
             response: Opening::load(sources, ["refinement_system.j2", "response.j2"])?,
             first_criteria: pair("criteria.j2", &[])?,
             first_criterion: pair("criteria.j2", &["single"])?,
@@ -116,16 +123,21 @@ impl Prompts {
             combined: pair("judgment.j2", &["several"])?,
             direct_thinking: pair("direct_thinking.j2", &[])?,
             direct_verdict: pair("direct_verdict.j2", &[])?,
-            refinement: tail(["refinement_system.j2", "response.j2"], "refinement.j2", &[])?,
+            refinement: tail(revision, "refinement.j2", &[])?,
         })
     }
 
-    /// The part all prompts about this comparison share.
+    /// The part all prompts about this comparison share. Where a response is a picture, clip or sound, the system
+    /// message (`system_media.j2` instead of `system.j2`) speaks of what is shown and heard.
     #[must_use]
     pub fn pair(&self, comparison: &Comparison) -> PairContext {
         let [first, second] = &comparison.responses;
         let filling = Filling { sanitize: self.sanitize, prompt: Some(&comparison.prompt), ..Filling::default() };
-        PairContext(self.pair.fill(&Filling { responses: [Some(first), Some(second)], ..filling }))
+        let filling = Filling { responses: [Some(first), Some(second)], ..filling };
+        if comparison.has_text_responses() {
+            return PairContext(self.pair.fill(&filling));
+        }
+        PairContext(Shared { shows_media: true, ..self.media_pair.fill(&filling) })
     }
 
     /// Asks for `count` criteria that repeat none of `given`.
@@ -202,7 +214,8 @@ impl Opening {
     }
 
     fn fill(&self, filling: &Filling<'_>) -> Shared {
-        Shared { system: self.system.clone(), material: filling.spans(&self.material).into() }
+        let material = filling.spans(&self.material).into();
+        Shared { system: self.system.clone(), material, shows_media: false }
     }
 }
 
@@ -216,7 +229,7 @@ impl Tail {
                 Message { role: Role::User, spans },
             ],
             shared_spans: 1 + shared.material.len(),
-            template: self.template.clone(),
+            template: if shared.shows_media { &self.template_for_media } else { &self.template }.clone(),
         }
     }
 }

@@ -28,6 +28,7 @@ mod tests {
             judgment: Err(Invalid::Empty),
             refinements: [Err(Invalid::Upstream), Err(Invalid::Upstream)],
             meta: meta.map(|value| MetaReward { value, consistent: value > 0.0 }).ok_or(Invalid::Upstream),
+            ranked_by: grm_core::RankedBy::Refinement,
         }
     }
 

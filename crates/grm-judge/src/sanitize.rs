@@ -244,10 +244,13 @@ const ANGLE_WORDS: &[&str] = &[
     "__media__",
     "__video__",
     "audio",
+    "audio_placeholder",
+    "audio_soft_token",
     "bos",
     "bos_token",
     "cls",
     "criteria",
+    "end_of_audio",
     "end_of_image",
     "end_of_turn",
     "end_of_utterance",
@@ -260,7 +263,10 @@ const ANGLE_WORDS: &[&str] = &[
     "eos_token",
     "eot",
     "image",
+    "image_placeholder",
     "image_soft_token",
+    "img",
+    "img_context",
     "judge",
     "judgea",
     "judgeb",
@@ -270,6 +276,7 @@ const ANGLE_WORDS: &[&str] = &[
     "s",
     "sep",
     "sop",
+    "start_of_audio",
     "start_of_image",
     "start_of_turn",
     "think",
@@ -279,10 +286,26 @@ const ANGLE_WORDS: &[&str] = &[
     "tools",
     "unk",
     "video",
+    "video_placeholder",
+    "vision_end",
+    "vision_start",
 ];
 
 /// Words between `<` and `>` that may be followed by digits.
-const NUMBERED_WORDS: &[&str] = &["criteria", "extra_id_", "mask_", "reserved_token_", "special_", "unused"];
+const NUMBERED_WORDS: &[&str] = &[
+    "audio",
+    "audio_",
+    "criteria",
+    "extra_id_",
+    "image",
+    "image_",
+    "mask_",
+    "reserved_token_",
+    "special_",
+    "unused",
+    "video",
+    "video_",
+];
 
 /// Words between `[` and `]`, also after a slash.
 const SQUARE_WORDS: &[&str] = &[

@@ -3,11 +3,16 @@
 //! Easy pairs – one judgment under the first k criteria is right – give an SFT example. Hard ones are expanded, refined,
 //! scored and ranked; if the combined judgment is right they give an SFT example and a DPO pair. The label is compared
 //! with finished judgments and never reaches a prompt.
+//!
+//! Pairs of text give SFT examples in thinking form, pairs with media in non-thinking form, each with the prompt of its
+//! form; the trained model is then asked for thinking about media too, by the prompt alone. DPO pairs are always in
+//! thinking form: those with media are the continual stage's.
 
 use std::collections::BTreeMap;
 
 use grm_core::{
-    Choice, Criterion, DpoExample, Form, Invalid, Judgment, Message, ModelError, Outcome, Preference, SftExample, Step,
+    Choice, Comparison, Criterion, DpoExample, Form, Invalid, Judgment, Message, ModelError, Outcome, Preference,
+    SftExample, Step,
 };
 use serde::{Deserialize, Serialize};
 
@@ -55,19 +60,31 @@ const FIRST_K: usize = 1;
 pub type RouteCounts = BTreeMap<Route, u64>;
 
 impl Pipeline {
-    /// Turns one labelled pair into training examples, or drops it.
+    /// Turns one labelled pair into training examples, or drops it; its SFT example is in the form of its modality.
     pub async fn synthesise(&self, preference: &Preference) -> Result<Synthesised, ModelError> {
+        self.synthesise_as(preference, None).await
+    }
+
+    /// The same with the SFT example in a form of one's own choice.
+    pub async fn synthesise_as(&self, preference: &Preference, form: Option<Form>) -> Result<Synthesised, ModelError> {
         let comparison = &preference.comparison;
         let asker = self.asker(&comparison.id);
         // The direct prompt of the examples shows the comparison's own order, so judgments here do too.
         let orders = Orders::of(&self.prompts, comparison, false);
         let pair = Pair::new(&asker, comparison, &orders);
-        let messages = self.prompts.direct(&orders.straight, Form::Thinking).messages;
-        let examples = Examples { pair: &comparison.id, label: preference.label, messages };
+        let form = form.unwrap_or_else(|| sft_form(comparison));
+        let [thinking, sft_prompt] =
+            [Form::Thinking, form].map(|form| self.prompts.direct(&orders.straight, form).messages);
+        let examples = Examples { pair: &comparison.id, label: preference.label, form, sft_prompt, thinking };
         let mut synthesised = pair.synthesise(&examples).await?;
         synthesised.judged.tally = into_tally(asker);
         Ok(synthesised)
     }
+}
+
+/// The form of a pair's SFT example unless another is asked for (spec §4).
+fn sft_form(comparison: &Comparison) -> Form {
+    if comparison.is_text_only() { Form::Thinking } else { Form::NonThinking }
 }
 
 impl Pair<'_> {
@@ -79,15 +96,15 @@ impl Pair<'_> {
             return Ok(Synthesised { route: Route::Easy, sft: Some(sft), dpo: None, judged: easy(&answer) });
         }
         let wrong_first = answer.judgment.ok().map(|judgment| direct::render(&criteria, &judgment));
-        let (judged, sft) = self.expand(first, examples).await?;
-        let Some(sft) = sft else {
+        let (judged, improved) = self.expand(first, examples).await?;
+        let Some((sft, chosen)) = improved else {
             return Ok(Synthesised { route: Route::Dropped, sft: None, dpo: None, judged });
         };
         let (route, rejected) = match (self.settings.rejected, wrong_first) {
             (Rejected::FirstJudgment, Some(text)) => (Route::Improved, Some(text)),
             _ => self.own_answer(examples.label).await?,
         };
-        let dpo = rejected.map(|rejected| examples.dpo(&sft, rejected));
+        let dpo = rejected.map(|rejected| examples.dpo(chosen, rejected));
         Ok(Synthesised { route, sft: Some(sft), dpo, judged })
     }
 
@@ -99,12 +116,13 @@ impl Pair<'_> {
         self.asker.judgment(Step::Combined, self.orders, criteria, FIRST_K).await
     }
 
-    /// The hard path: expansion, refinement, scoring, ranking, and one judgment under the best m.
+    /// The hard path: expansion, refinement, scoring, ranking, and one judgment under the best m. Where that is right,
+    /// it comes as an example and in the thinking form.
     async fn expand(
         &self,
         mut proposed: Vec<Proposed>,
         examples: &Examples<'_>,
-    ) -> Result<(JudgedPair, Option<SftExample>), ModelError> {
+    ) -> Result<(JudgedPair, Option<(SftExample, String)>), ModelError> {
         let originals = self.originals().await?;
         let more = self.explore(&proposed).await?;
         proposed.extend(more);
@@ -112,9 +130,10 @@ impl Pair<'_> {
         ranking::rank(&mut trajectories);
         let combined = self.combine(&trajectories).await?;
         let best = best_criteria(&trajectories, self.settings.combined_criteria);
-        let sft = examples.sft(&best, &combined.judgment);
+        let right = combined.judgment.as_ref().ok().zip(examples.sft(&best, &combined.judgment));
+        let improved = right.map(|(judgment, sft)| (sft, direct::render(&best, judgment)));
         let verdict = verdict::of_answer(&combined, VerdictRule::Combined);
-        Ok((JudgedPair { originals, trajectories, verdict, tally: Tally::default() }, sft))
+        Ok((JudgedPair { originals, trajectories, verdict, tally: Tally::default() }, improved))
     }
 
     /// What the GenRM itself says to the direct prompt, if it is well formed and wrong.
@@ -132,7 +151,12 @@ impl Pair<'_> {
 struct Examples<'a> {
     pair: &'a str,
     label: Choice,
-    messages: Vec<Message>,
+    /// The form of the SFT example.
+    form: Form,
+    /// The prompt that asks for that form.
+    sft_prompt: Vec<Message>,
+    /// The prompt that asks for the thinking form.
+    thinking: Vec<Message>,
 }
 
 impl Examples<'_> {
@@ -141,16 +165,18 @@ impl Examples<'_> {
         let judgment = judgment.as_ref().ok().filter(|judgment| judgment.preferred == self.label)?;
         Some(SftExample {
             pair: self.pair.to_owned(),
-            messages: self.messages.clone(),
-            target: direct::render(criteria, judgment),
-            form: Form::Thinking,
+            messages: self.sft_prompt.clone(),
+            target: match self.form {
+                Form::Thinking => direct::render(criteria, judgment),
+                Form::NonThinking => format!("[[{}]]", judgment.preferred.letter()),
+            },
+            form: self.form,
             preferred: judgment.preferred,
         })
     }
 
-    fn dpo(&self, sft: &SftExample, rejected: String) -> DpoExample {
-        let pair = self.pair.to_owned();
-        DpoExample { pair, messages: self.messages.clone(), chosen: sft.target.clone(), rejected }
+    fn dpo(&self, chosen: String, rejected: String) -> DpoExample {
+        DpoExample { pair: self.pair.to_owned(), messages: self.thinking.clone(), chosen, rejected }
     }
 }
 

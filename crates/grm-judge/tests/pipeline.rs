@@ -7,8 +7,8 @@ use std::{
 
 use grm_core::{
     BoxFuture, ChatModel, ChatReply, ChatRequest, Choice, Comparison, Criterion, CriterionSource, Decision, Finish,
-    Invalid, ModelError, ModelIdentity, Preference, Prompt, Response, RewardModel, RewardRequest, RewardScore,
-    ScorerId, Step, Usage,
+    Form, Invalid, MediaRef, ModelError, ModelIdentity, Part, Preference, Prompt, RankedBy, Response, RewardModel,
+    RewardRequest, RewardScore, Role, ScorerId, Step, Turn, Usage,
 };
 use grm_judge::{Explore, JudgeSettings, Pipeline, Prompts, Rejected, Route, VerdictRule};
 
@@ -308,4 +308,134 @@ async fn the_label_never_changes_what_is_asked_before_a_judgment() {
         asked.iter().map(|request| (request.origin.step, prompt_of(request))).take(2).collect::<Vec<_>>()
     };
     assert_eq!(prompts_with(Choice::First).await, prompts_with(Choice::Second).await);
+}
+
+fn media(name: &str) -> MediaRef {
+    MediaRef { sha256: name.repeat(8), path: format!("{name}.png") }
+}
+
+/// A question about a picture, and two pictures asked for.
+fn shown(first: &str, second: &str) -> Comparison {
+    let parts = vec![Part::Image { media: media("question") }, Part::text("Name the prime that is shown.")];
+    Comparison { prompt: Prompt { turns: vec![Turn { role: Role::User, parts }] }, ..comparison(first, second) }
+}
+
+fn drawn() -> Comparison {
+    let draw = |name: &str| Response { parts: vec![Part::Image { media: media(name) }, Part::text(name)] };
+    Comparison { responses: [draw("seven"), draw("eight and some")], ..comparison("", "") }
+}
+
+/// Scores text and nothing else.
+struct TextAlone(Length);
+
+impl RewardModel for TextAlone {
+    fn identity(&self) -> &ModelIdentity {
+        self.0.identity()
+    }
+
+    fn score(&self, request: RewardRequest) -> BoxFuture<'_, Result<RewardScore, ModelError>> {
+        if request.prompt.is_text_only() && request.response.is_text_only() {
+            return self.0.score(request);
+        }
+        let (model, what, hint) = ("text alone".into(), "pictures".into(), "leave these pairs out".into());
+        Box::pin(async move { Err(ModelError::Unsupported { model, what, hint }) })
+    }
+}
+
+fn pipeline_of_text(genrm: &Arc<Scripted>) -> Pipeline {
+    let disrm = Arc::new(TextAlone(Length(identity("length"))));
+    Pipeline::new(genrm.clone(), genrm.clone(), disrm, Prompts::builtin(), JudgeSettings::default(), 7)
+}
+
+#[tokio::test]
+async fn responses_that_are_shown_are_ranked_by_the_scores_they_have() {
+    // Every second criterion prefers the other one.
+    let genrm = Scripted::new(|request| match request.origin.step {
+        Step::Judgment => {
+            let even = ["Point 2", "Point 4", "Point 6", "Point 8", "Point 10"];
+            let prompt = prompt_of(request);
+            judgment(if even.iter().any(|name| prompt.contains(name)) { Choice::Second } else { Choice::First })
+        }
+        _ => honest(request),
+    });
+    let judged = pipeline(&genrm, JudgeSettings::default()).judge(&drawn()).await.unwrap();
+    assert_eq!(judged.ranked_by(), Some(RankedBy::OriginalScores));
+    assert_eq!(genrm.asked_by_step().get(&Step::Refinement), None, "no picture is revised");
+    // "eight and some" is longer by nine.
+    let metas: Vec<f32> = judged.trajectories.iter().map(|t| t.meta.unwrap().value).collect();
+    assert_eq!(metas, [9.0, 9.0, 9.0, 9.0, 9.0, -9.0, -9.0, -9.0, -9.0, -9.0]);
+    let order: Vec<usize> = judged.trajectories.iter().map(|t| t.index).collect();
+    assert_eq!(order, [1, 3, 5, 7, 9, 0, 2, 4, 6, 8], "of equals the one proposed first");
+    assert_eq!(judged.tally.valid_of(&[Step::Scoring]), (2, 2));
+    let swapped = pipeline(&genrm, JudgeSettings::default()).judge(&drawn().swapped()).await.unwrap();
+    assert_eq!(swapped.originals[0], judged.originals[1]);
+}
+
+#[tokio::test]
+async fn without_scores_criteria_keep_their_order_and_it_is_counted() {
+    for (comparison, refinement) in [(drawn(), Invalid::NotRefinable), (shown("seven", "eight"), Invalid::Unscorable)] {
+        let genrm = Scripted::new(honest);
+        let judged = pipeline_of_text(&genrm).judge(&comparison).await.unwrap();
+        assert_eq!(judged.ranked_by(), Some(RankedBy::Proposal));
+        assert!(judged.trajectories.iter().enumerate().all(|(place, t)| t.index == place));
+        assert!(judged.trajectories.iter().all(|t| t.meta == Err(Invalid::Unscorable)));
+        assert!(judged.trajectories.iter().all(|t| t.refinements[1] == Err(refinement)));
+        assert_eq!(genrm.asked_by_step().get(&Step::Refinement), None, "nobody could score the revisions");
+        assert_eq!(judged.tally.0[&Step::Scoring].invalid[&Invalid::Unscorable], 2);
+        assert!(judged.verdict.decision.preferred().is_some());
+    }
+    // A text pair is no exception: there the same answer is a fault.
+    let genrm = Scripted::new(honest);
+    let judged = pipeline_of_text(&genrm).judge(&comparison("seven", "eight")).await.unwrap();
+    assert_eq!(judged.ranked_by(), Some(RankedBy::Refinement));
+}
+
+#[tokio::test]
+async fn an_example_has_the_form_of_its_modality_and_the_prompt_of_its_form() {
+    let genrm = Scripted::new(honest);
+    let pipeline = pipeline(&genrm, JudgeSettings::default());
+    let preference = |comparison: Comparison| Preference { comparison, label: Choice::First };
+    let sft = async |comparison, form| {
+        pipeline.synthesise_as(&preference(comparison), form).await.unwrap().sft.expect("the judge is right")
+    };
+    let (text, media) = (comparison("seven", "eight"), shown("seven", "eight"));
+    for (pair, asked, form) in [
+        (&text, None, Form::Thinking),
+        (&media, None, Form::NonThinking),
+        (&text, Some(Form::NonThinking), Form::NonThinking),
+        (&media, Some(Form::Thinking), Form::Thinking),
+    ] {
+        let example = sft(pair.clone(), asked).await;
+        assert_eq!(example.form, form);
+        assert_eq!(example.target.starts_with("<think>"), form == Form::Thinking, "{}", example.target);
+        assert!(example.target.ends_with("[[A]]"));
+        let prompts = Prompts::builtin();
+        assert_eq!(example.messages, prompts.direct(&prompts.pair(pair), form).messages);
+    }
+    let example = sft(media, None).await;
+    let shown: Vec<_> = example.messages[1].spans.iter().filter_map(|span| span.media()).collect();
+    assert_eq!(shown.len(), 1, "the picture is part of the prompt");
+}
+
+#[tokio::test]
+async fn hard_pairs_with_media_give_thinking_preferences_for_the_continual_stage() {
+    let wrong_then_right = Arc::new(Mutex::new(0));
+    let count = wrong_then_right.clone();
+    let genrm = Scripted::new(move |request| match request.origin.step {
+        Step::Combined => {
+            let mut asked = count.lock().expect("no test panics while asking");
+            *asked += 1;
+            judgment(if *asked == 1 { Choice::Second } else { Choice::First })
+        }
+        Step::Direct => "<think>x</think>\n[[B]]".into(),
+        _ => honest(request),
+    });
+    let preference = Preference { comparison: shown("seven", "eight"), label: Choice::First };
+    let made = pipeline(&genrm, JudgeSettings::default()).synthesise(&preference).await.unwrap();
+    assert_eq!(made.route, Route::Improved);
+    let (sft, dpo) = (made.sft.unwrap(), made.dpo.unwrap());
+    assert_eq!((sft.form, sft.target.as_str()), (Form::NonThinking, "[[A]]"));
+    assert!(dpo.chosen.starts_with("<think>") && dpo.chosen.ends_with("[[A]]"), "{}", dpo.chosen);
+    assert!(dpo.rejected.starts_with("<think>") && dpo.rejected.ends_with("[[B]]"), "{}", dpo.rejected);
+    assert_ne!(sft.messages, dpo.messages, "each with the prompt of its form");
 }

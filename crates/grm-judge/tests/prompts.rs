@@ -333,3 +333,39 @@ fn choices_are_shown_as_the_letters_of_their_frames() {
         assert!(text.contains(&format!("[Response {letter}]\n{response}\n[End of Response {letter}]")), "{text}");
     }
 }
+
+fn drawn() -> Comparison {
+    let media = |name: &str| MediaRef { sha256: "0".repeat(64), path: name.into() };
+    let responses = [
+        Response { parts: vec![Part::Image { media: media("loire.png") }] },
+        Response { parts: vec![Part::text("Here it is, see <image>:"), Part::Image { media: media("seine.png") }] },
+    ];
+    Comparison { id: "drawn".into(), prompt: Prompt::from_text("Draw a river. <|IMAGE|>"), responses }
+}
+
+#[test]
+fn responses_that_are_shown_are_spoken_of_as_shown() {
+    let prompts = Prompts::builtin();
+    let pair = prompts.pair(&drawn());
+    insta::assert_snapshot!("media_responses", readable(&prompts.judgment(&pair, &criteria(1))));
+    for (shown, written) in all_of(&prompts, &pair).iter().zip(all_of(&prompts, &prompts.pair(&plain()))) {
+        assert_ne!(shown.template, written.template, "other words, other calls");
+        let (shown, written) = (templates(shown), templates(&written));
+        assert_ne!(shown[0], written[0], "the system message");
+        assert_eq!(shown.last(), written.last(), "the same task");
+    }
+}
+
+#[test]
+fn a_placeholder_in_somebodys_words_takes_no_picture() {
+    let prompts = Prompts::builtin();
+    for rendered in all_of(&prompts, &prompts.pair(&drawn())) {
+        let all = spans(&rendered.messages);
+        let pictures: Vec<&str> =
+            all.iter().filter_map(|span| span.media()).map(|(_, media)| media.path.as_str()).collect();
+        assert_eq!(pictures, ["loire.png", "seine.png"], "as many as there are, in their order");
+        let text: String = rendered.messages.iter().map(Message::text).collect();
+        assert!(!text.contains("<image>") && !text.contains("<|IMAGE|>"), "{text}");
+        assert!(text.contains("‹image›") && text.contains("‹|IMAGE|›"), "{text}");
+    }
+}

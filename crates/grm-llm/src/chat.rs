@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use grm_core::{BoxFuture, ChatModel, ChatReply, ChatRequest, ModelError, ModelIdentity, Span};
+use grm_core::{BoxFuture, ChatModel, ChatReply, ChatRequest, MediaLibrary, ModelError, ModelIdentity, Span};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     chat_request::Asked,
     connection::Connection,
     dialect::Dialect,
+    media::{MediaSettings, Shelf},
     models,
     prefix_gate::PrefixKey,
     transport::Transport,
@@ -33,6 +34,10 @@ pub struct ChatEndpoint {
     /// Send control tokens such as `<|im_end|>` in other people's text as they are; broken up otherwise, because servers
     /// read them as the chat template's own.
     pub pass_control_tokens: bool,
+    /// Where pictures, clips and sounds come from; without it calls that show some are refused.
+    pub media: Option<Arc<dyn MediaLibrary>>,
+    /// How the server is to look at them.
+    pub media_settings: MediaSettings,
 }
 
 impl ChatEndpoint {
@@ -51,7 +56,8 @@ impl fmt::Debug for ChatEndpoint {
             .field("api_key", &self.api_key)
             .field("dialect", &self.dialect)
             .field("chat_template_kwargs", &self.chat_template_kwargs)
-            .finish()
+            .field("media_settings", &self.media_settings)
+            .finish_non_exhaustive()
     }
 }
 
@@ -62,6 +68,7 @@ pub struct RemoteChat {
     dialect: Dialect,
     template_arguments: Map<String, Value>,
     pass_control_tokens: bool,
+    shelf: Shelf,
     connection: Connection,
     route: Route,
 }
@@ -76,6 +83,8 @@ impl RemoteChat {
             dialect,
             chat_template_kwargs: template_arguments,
             pass_control_tokens,
+            media,
+            media_settings,
         } = endpoint;
         let connection = Connection::new(&base_url, api_key, transport)?;
         let chosen = models::choose(&connection, model.as_deref()).await?;
@@ -83,23 +92,26 @@ impl RemoteChat {
             Dialect::Auto => chosen.dialect.unwrap_or(Dialect::OpenAi),
             named => named,
         };
-        let remote = Self::over(connection, chosen.identity, dialect, template_arguments);
-        Ok(Self { pass_control_tokens, ..remote })
+        let shelf = Shelf::new(media, media_settings, dialect, &chosen.identity.name)?;
+        let remote = Self::over(connection, chosen.identity, dialect, shelf);
+        Ok(Self { pass_control_tokens, ..remote.with_arguments(template_arguments) })
     }
 
-    /// Template arguments change what is answered, so they are part of what answers.
-    pub(crate) fn over(
-        connection: Connection,
-        mut identity: ModelIdentity,
-        dialect: Dialect,
-        template_arguments: Map<String, Value>,
-    ) -> Self {
-        if !template_arguments.is_empty() {
-            let arguments = Value::Object(template_arguments.clone());
-            identity.adapter = format!("{} chat_template_kwargs={arguments}", identity.adapter).trim().to_owned();
-        }
+    /// Without template arguments. How media are looked at changes what is answered, so it is part of what answers.
+    pub(crate) fn over(connection: Connection, mut identity: ModelIdentity, dialect: Dialect, shelf: Shelf) -> Self {
+        identity.adapter = format!("{} {}", identity.adapter, shelf.identity()).trim().to_owned();
         let route = connection.address.route("/v1/chat/completions");
-        Self { identity, dialect, template_arguments, pass_control_tokens: false, connection, route }
+        Self { identity, dialect, template_arguments: Map::new(), pass_control_tokens: false, shelf, connection, route }
+    }
+
+    /// Template arguments are part of what answers too.
+    fn with_arguments(mut self, arguments: Map<String, Value>) -> Self {
+        if !arguments.is_empty() {
+            let written = Value::Object(arguments.clone());
+            self.identity.adapter =
+                format!("{} chat_template_kwargs={written}", self.identity.adapter).trim().to_owned();
+        }
+        Self { template_arguments: arguments, ..self }
     }
 
     /// The dialect in use, never [`Dialect::Auto`].
@@ -115,7 +127,9 @@ impl RemoteChat {
             template_arguments: &self.template_arguments,
             pass_control_tokens: self.pass_control_tokens,
         };
-        let body = asked.body(&request)?;
+        let media = self.shelf.load(&request.messages, &self.identity.name).await?;
+        let body = asked.body(&request, &media);
+        drop(media);
         let _leader = match self.shared_prefix(&request) {
             Some(prefix) => self.connection.lane.prefixes.pass(prefix).await,
             None => None,
@@ -131,7 +145,10 @@ impl RemoteChat {
         hasher.update(self.identity.name.as_bytes());
         let spans = request.messages.iter().flat_map(|message| message.spans.iter().map(|span| (message.role, span)));
         for (role, span) in spans.take(request.shared_spans) {
-            let (Span::Template(text) | Span::Content(text)) = span else { continue };
+            let text = match span {
+                Span::Template(text) | Span::Content(text) => &**text,
+                Span::Image(media) | Span::Video(media) | Span::Audio(media) => media.sha256.as_str(),
+            };
             hasher.update(role.as_str().as_bytes());
             hasher.update(&(text.len() as u64).to_le_bytes());
             hasher.update(text.as_bytes());

@@ -2,11 +2,15 @@
 
 use std::fmt;
 
-use grm_core::{ChatRequest, Message, ModelError, Span};
+use grm_core::{ChatRequest, Message, Span};
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 use serde_json::{Map, Value};
 
-use crate::{control_tokens::defuse, dialect::Dialect};
+use crate::{
+    control_tokens::defuse,
+    dialect::Dialect,
+    media::{Loaded, MediaSettings},
+};
 
 /// Enough to hold both verdict letters wherever the verdict is in doubt. Servers send this many for every token of the
 /// reply, so more would cost more to read than all the rest of a call.
@@ -28,6 +32,8 @@ struct Body<'a> {
     top_logprobs: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     chat_template_kwargs: Option<TemplateArguments<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mm_processor_kwargs: Option<MediaSettings>,
     #[serde(skip_serializing_if = "Option::is_none")]
     structured_outputs: Option<StructuredOutputs<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,9 +57,8 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The JSON to post. Media are refused.
-    pub(crate) fn body(&self, request: &ChatRequest) -> Result<Vec<u8>, ModelError> {
-        self.refuse_media(&request.messages)?;
+    /// The JSON to post, with these media.
+    pub(crate) fn body(&self, request: &ChatRequest, media: &Loaded) -> Vec<u8> {
         let grammar_for = |dialect| {
             let grammar = request.grammar.as_ref().filter(|_| self.dialect == dialect);
             grammar.map(|grammar| &*grammar.gbnf)
@@ -61,7 +66,7 @@ impl Asked<'_> {
         let sampling = &request.sampling;
         let body = Body {
             model: self.model,
-            messages: Messages { messages: &request.messages, pass: self.pass_control_tokens },
+            messages: Messages { messages: &request.messages, media, pass: self.pass_control_tokens },
             temperature: sampling.temperature,
             top_p: sampling.top_p,
             seed: folded(sampling.seed),
@@ -70,14 +75,14 @@ impl Asked<'_> {
             logprobs: request.verdict_logprobs.then_some(true),
             top_logprobs: request.verdict_logprobs.then_some(TOP_LOGPROBS),
             chat_template_kwargs: self.template_arguments(request.thinking),
+            mm_processor_kwargs: media.processor_arguments(),
             structured_outputs: grammar_for(Dialect::Vllm).map(|grammar| StructuredOutputs { grammar }),
             ebnf: grammar_for(Dialect::Sglang),
             grammar: grammar_for(Dialect::LlamaServer),
         };
-        let texts: usize = request.messages.iter().flat_map(|message| &message.spans).map(span_length).sum();
-        let mut json = Vec::with_capacity(texts + texts / 16 + 512);
+        let mut json = Vec::with_capacity(room(&request.messages, media));
         serde_json::to_writer(&mut json, &body).expect("writing to memory does not fail");
-        Ok(json)
+        json
     }
 
     /// A plain OpenAI server refuses unknown fields, so it gets these only if the user named some.
@@ -88,28 +93,19 @@ impl Asked<'_> {
         }
         Some(TemplateArguments { given, thinking })
     }
-
-    fn refuse_media(&self, messages: &[Message]) -> Result<(), ModelError> {
-        let what = messages.iter().flat_map(|message| &message.spans).find_map(|span| match span {
-            Span::Template(_) | Span::Content(_) => None,
-            Span::Image(_) => Some("a picture"),
-            Span::Video(_) => Some("a clip"),
-            Span::Audio(_) => Some("a sound"),
-        });
-        what.map_or(Ok(()), |what| {
-            Err(ModelError::Unsupported {
-                model: self.model.to_owned(),
-                what: what.to_owned(),
-                hint: "media are not sent to remote models yet: judge text, or leave these pairs out".to_owned(),
-            })
-        })
-    }
 }
 
-fn span_length(span: &Span) -> usize {
+/// Bytes a body of these messages needs at most as a rule: what is larger is moved while it grows.
+pub(crate) fn room(messages: &[Message], media: &Loaded) -> usize {
+    let spans = messages.iter().flat_map(|message| &message.spans);
+    let texts: usize = spans.filter_map(text_of).map(str::len).sum();
+    texts + texts / 16 + media.encoded_length(messages) + 512
+}
+
+fn text_of(span: &Span) -> Option<&str> {
     match span {
-        Span::Template(text) | Span::Content(text) => text.len(),
-        Span::Image(_) | Span::Video(_) | Span::Audio(_) => 0,
+        Span::Template(text) | Span::Content(text) => Some(text),
+        Span::Image(_) | Span::Video(_) | Span::Audio(_) => None,
     }
 }
 
@@ -118,9 +114,12 @@ fn folded(seed: u64) -> u64 {
     (seed ^ (seed >> 32)) & 0x7fff_ffff
 }
 
-struct Messages<'a> {
-    messages: &'a [Message],
-    pass: bool,
+/// A conversation as servers read it.
+pub(crate) struct Messages<'a> {
+    pub(crate) messages: &'a [Message],
+    pub(crate) media: &'a Loaded,
+    /// Send control tokens in other people's text as they are.
+    pub(crate) pass: bool,
 }
 
 impl Serialize for Messages<'_> {
@@ -132,26 +131,55 @@ impl Serialize for Messages<'_> {
         }
         let mut sequence = serializer.serialize_seq(Some(self.messages.len()))?;
         for message in self.messages {
-            let content = Content { spans: &message.spans, pass: self.pass };
+            let content = Content { spans: &message.spans, media: self.media, pass: self.pass };
             sequence.serialize_element(&Wire { role: message.role.as_str(), content })?;
         }
         sequence.end()
     }
 }
 
-/// The spans as one string, joined while it is being escaped.
+/// Text alone as one string; with media a list of parts in the spans' own order, texts that meet made one part.
 struct Content<'a> {
     spans: &'a [Span],
+    media: &'a Loaded,
     pass: bool,
 }
 
 impl Serialize for Content<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct TextPart<'a> {
+            r#type: &'static str,
+            text: Text<'a>,
+        }
+        let text = |spans| Text { spans, pass: self.pass };
+        if self.spans.iter().all(|span| span.media().is_none()) {
+            return text(self.spans).serialize(serializer);
+        }
+        let mut parts = serializer.serialize_seq(None)?;
+        for spans in self.spans.chunk_by(|left, right| left.media().is_none() && right.media().is_none()) {
+            match spans[0].media() {
+                Some((kind, media)) => parts.serialize_element(&self.media.part(kind, media))?,
+                None => parts.serialize_element(&TextPart { r#type: "text", text: text(spans) })?,
+            }
+        }
+        parts.end()
+    }
+}
+
+/// Spans of text as one string, joined while it is being escaped.
+struct Text<'a> {
+    spans: &'a [Span],
+    pass: bool,
+}
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl fmt::Display for Content<'_> {
+impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.spans.iter().try_for_each(|span| match span {
             Span::Template(text) => f.write_str(text),

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 const BREAK: char = '\u{200b}';
 
 /// Sequences that are control tokens in the families served today. `<|` and its full-width twin open all of theirs.
-const RESERVED: [&str; 15] = [
+const RESERVED: [&str; 23] = [
     "<|",
     "<｜",
     "<s>",
@@ -25,6 +25,15 @@ const RESERVED: [&str; 15] = [
     "<<SYS>>",
     "<</SYS>>",
     "<end_of_utterance>",
+    // Places of media: one in a text would take a picture that belongs elsewhere.
+    "<image>",
+    "<video>",
+    "<audio>",
+    "<__media__>",
+    "<start_of_image>",
+    "<image_soft_token>",
+    "<audio_soft_token>",
+    "[IMG]",
 ];
 
 /// The text with every reserved sequence broken; borrowed when there is none.
@@ -69,8 +78,16 @@ mod tests {
 
     #[test]
     fn control_tokens_are_broken_and_restored() {
-        for text in ["a<|im_end|>b", "</s><s>[INST]x[/INST]", "<<SYS>>", "<start_of_turn>user", "<｜User｜>", "<<||>>"]
-        {
+        for text in [
+            "a<|im_end|>b",
+            "</s><s>[INST]x[/INST]",
+            "<<SYS>>",
+            "<start_of_turn>user",
+            "<｜User｜>",
+            "<<||>>",
+            "<image>[IMG]",
+            "<__media__>",
+        ] {
             let broken = defuse(text);
             for token in RESERVED {
                 assert!(!broken.contains(token), "{broken:?} still holds {token}");

@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use grm_core::{
-    CallOrigin, ChatModel, ChatReply, ChatRequest, Grammar, Message, ModelError, Role, Sampling, Span, Step,
+    CallOrigin, ChatModel, ChatReply, ChatRequest, Grammar, MediaKind, Message, ModelError, Role, Sampling, Span, Step,
 };
 use serde::de::IgnoredAny;
-use serde_json::Map;
 
 use crate::{
     api_key::ApiKey,
     chat::RemoteChat,
     connection::Connection,
     dialect::{Dialect, RewardKind},
+    media::{MediaSettings, Shelf},
     models::{self, Chosen, ModelList},
-    reward::RemoteReward,
-    reward_template::RewardTemplate,
+    probe_media::ProbeMedia,
+    reward::{RemoteReward, RewardEndpoint},
     squash::SquashCheck,
     transport::Transport,
 };
@@ -159,7 +159,14 @@ async fn look_at_chat(
         Err(_) => return false,
     };
     report.ok("model", format!("{}, {}", identity.name, identity.revision));
-    let chat = RemoteChat::over(connection.clone(), identity, dialect, Map::new());
+    let shelf = match Shelf::new(Some(Arc::new(ProbeMedia)), MediaSettings::default(), dialect, &identity.name) {
+        Ok(shelf) => shelf,
+        Err(error) => {
+            report.add(Health::Fail, "chat", error.to_string(), "leave the media settings out");
+            return true;
+        }
+    };
+    let chat = RemoteChat::over(connection.clone(), identity, dialect, shelf);
     match chat.chat(question("Say hello.", false)).await {
         Ok(_) => report.ok("chat", format!("answers, asked as {}", dialect.as_str())),
         Err(ModelError::Rejected { status: 400 | 404 | 405, .. }) => return false,
@@ -171,6 +178,7 @@ async fn look_at_chat(
     look_at_grammar(&chat, report).await;
     look_at_logprobs(&chat, report).await;
     look_at_cache(&chat, report).await;
+    look_at_media(&chat, report).await;
     true
 }
 
@@ -218,6 +226,30 @@ async fn look_at_cache(chat: &RemoteChat, report: &mut EndpointReport) {
     }
 }
 
+/// Shows a small picture, clip and sound. A server that answers and counts no token for them looked away.
+async fn look_at_media(chat: &RemoteChat, report: &mut EndpointReport) {
+    const ASKED: &str = "Say what this is.";
+    const CURE: &str = "serve a model that takes them, with room for all of a pair (vLLM: --limit-mm-per-prompt), or leave such pairs out";
+    let without = chat.chat(question(ASKED, false)).await.map_or(0, |reply| reply.usage.prompt_tokens);
+    for (subject, kind) in [("pictures", MediaKind::Image), ("clips", MediaKind::Video), ("sounds", MediaKind::Audio)] {
+        let mut asked = question(ASKED, false);
+        asked.messages[0].spans.insert(0, ProbeMedia::span(kind));
+        match chat.chat(asked).await {
+            Ok(reply) if reply.usage.prompt_tokens > without || reply.usage.prompt_tokens == 0 => {
+                report.ok(subject, "are taken");
+            }
+            Ok(_) => {
+                report.add(Health::Warn, subject, "are taken, but add no token to the prompt: they are ignored", CURE)
+            }
+            Err(ModelError::Rejected { status, reason, .. }) => {
+                report.add(Health::Warn, subject, format!("no: it answers {status}: {reason}"), CURE);
+            }
+            Err(ModelError::Unsupported { hint, .. }) => report.add(Health::Warn, subject, "no", hint),
+            Err(error) => report.add(Health::Warn, subject, error.to_string(), CURE),
+        }
+    }
+}
+
 fn question(prompt: &str, grammar: bool) -> ChatRequest {
     let grammar = grammar.then(|| Grammar { name: "verdict".into(), gbnf: r#"root ::= "[[" ("A" | "B") "]]""#.into() });
     ChatRequest {
@@ -237,8 +269,8 @@ async fn look_at_reward(connection: &Connection, model: Option<&str>, report: &m
         None => vec![RewardKind::VllmClassify, RewardKind::SglangClassify, RewardKind::TeiPredict],
     };
     for kind in kinds {
-        let Ok(template) = RewardTemplate::new(None) else { continue };
-        match RemoteReward::reach(connection.clone(), kind, model, template).await {
+        let endpoint = RewardEndpoint { model: model.map(str::to_owned), kind, ..RewardEndpoint::default() };
+        match RemoteReward::reach(connection.clone(), endpoint).await {
             Ok(remote) => {
                 report.ok("reward", format!("answers as {}", kind.as_str()));
                 add_squash(remote.squash_check(), report);

@@ -2,15 +2,16 @@
 
 use std::{fmt, sync::Arc};
 
-use grm_core::{BoxFuture, ModelError, ModelIdentity, RewardModel, RewardRequest, RewardScore, ScorerId};
+use grm_core::{BoxFuture, MediaLibrary, ModelError, ModelIdentity, RewardModel, RewardRequest, RewardScore, ScorerId};
 
 use crate::{
     address::{Route, without_credentials_text},
     api_key::ApiKey,
     connection::Connection,
     dialect::{Dialect, RewardKind},
+    media::{MediaSettings, Shelf},
     models,
-    reward_template::{RewardTemplate, turns},
+    reward_template::{RewardTemplate, is_text_only, messages, turns},
     reward_wire,
     squash::{self, SquashCheck},
     transport::{Transport, Unreadable},
@@ -29,6 +30,10 @@ pub struct RewardEndpoint {
     pub kind: RewardKind,
     /// A chat template (minijinja) for servers that score plain text; ChatML when left out.
     pub template: Option<String>,
+    /// Where pictures, clips and sounds come from; without it pairs that show some are refused.
+    pub media: Option<Arc<dyn MediaLibrary>>,
+    /// How the server is to look at them.
+    pub media_settings: MediaSettings,
 }
 
 impl RewardEndpoint {
@@ -47,7 +52,8 @@ impl fmt::Debug for RewardEndpoint {
             .field("api_key", &self.api_key)
             .field("kind", &self.kind)
             .field("template", &self.template)
-            .finish()
+            .field("media_settings", &self.media_settings)
+            .finish_non_exhaustive()
     }
 }
 
@@ -66,6 +72,7 @@ struct Wire {
     model: String,
     kind: RewardKind,
     template: RewardTemplate,
+    shelf: Shelf,
     connection: Connection,
     route: Route,
 }
@@ -74,10 +81,8 @@ impl RemoteReward {
     /// Asks the server what it serves and scores a few built-in pairs. A server that squashes scores is refused with
     /// the cure; look at [`Self::squash_check`] for a warning.
     pub async fn connect(endpoint: RewardEndpoint, transport: Arc<Transport>) -> Result<Self, ModelError> {
-        let RewardEndpoint { base_url, model, api_key, kind, template } = endpoint;
-        let template = RewardTemplate::new(template.as_deref())?;
-        let connection = Connection::new(&base_url, api_key, transport)?;
-        let remote = Self::reach(connection, kind, model.as_deref(), template).await?;
+        let connection = Connection::new(&endpoint.base_url, endpoint.api_key.clone(), transport)?;
+        let remote = Self::reach(connection, endpoint).await?;
         match remote.squash_check {
             SquashCheck::Squashed { reason, hint } => Err(ModelError::BadReply {
                 place: remote.wire.route.place,
@@ -89,27 +94,18 @@ impl RemoteReward {
 
     /// Who [`Self::connect`] would find at this address. Asks for no score.
     pub async fn identify(endpoint: &RewardEndpoint, transport: Arc<Transport>) -> Result<ModelIdentity, ModelError> {
-        let template = RewardTemplate::new(endpoint.template.as_deref())?;
         let connection = Connection::new(&endpoint.base_url, endpoint.api_key.clone(), transport)?;
-        let (_, identity) = recognise(&connection, endpoint.kind, endpoint.model.as_deref(), &template).await?;
-        Ok(identity)
+        Ok(Wire::find(connection, endpoint.clone()).await?.1)
     }
 
     /// As [`Self::connect`], with squashed scores let through.
-    pub(crate) async fn reach(
-        connection: Connection,
-        kind: RewardKind,
-        model: Option<&str>,
-        template: RewardTemplate,
-    ) -> Result<Self, ModelError> {
-        let (kind, identity) = recognise(&connection, kind, model, &template).await?;
-        let route = connection.address.route(reward_wire::path(kind));
-        let wire = Wire { model: identity.name.clone(), kind, template, connection, route };
+    pub(crate) async fn reach(connection: Connection, endpoint: RewardEndpoint) -> Result<Self, ModelError> {
+        let (wire, identity) = Wire::find(connection, endpoint).await?;
         let mut scores = Vec::new();
         for request in squash::requests() {
             scores.push(wire.score(&request).await?);
         }
-        let (scorer, squash_check) = (ScorerId::of(&identity), squash::judge(&scores, kind));
+        let (scorer, squash_check) = (ScorerId::of(&identity), squash::judge(&scores, wire.kind));
         Ok(Self { identity, scorer, squash_check, wire })
     }
 
@@ -142,11 +138,45 @@ impl RewardModel for RemoteReward {
 }
 
 impl Wire {
+    /// Finds out the kind of server and the model it scores with. Route, template and media settings change scores, so
+    /// they are part of what scores.
+    async fn find(connection: Connection, endpoint: RewardEndpoint) -> Result<(Self, ModelIdentity), ModelError> {
+        let template = RewardTemplate::new(endpoint.template.as_deref())?;
+        let (kind, mut identity) = server_and_model(&connection, endpoint.kind, endpoint.model.as_deref()).await?;
+        let dialect = if kind == RewardKind::VllmClassify { Dialect::Vllm } else { Dialect::OpenAi };
+        let shelf = Shelf::new(endpoint.media, endpoint.media_settings, dialect, &identity.name)?;
+        let marks = [&identity.adapter, kind.as_str(), &template.hash, &shelf.identity()].join(" ");
+        identity.adapter = marks.trim().to_owned();
+        let route = connection.address.route(reward_wire::path(kind));
+        Ok((Self { model: identity.name.clone(), kind, template, shelf, connection, route }, identity))
+    }
+
     /// One finite score.
     async fn score(&self, request: &RewardRequest) -> Result<f32, ModelError> {
-        let turns = turns(request, &self.model)?;
-        let body = reward_wire::body(self.kind, &self.model, &turns, &self.template)?;
-        self.connection.post(&self.route, body, |reply| self.read(reply)).await
+        let body = self.body(request).await?;
+        let score = self.connection.post(&self.route, body, |reply| self.read(reply)).await;
+        score.map_err(|error| if is_text_only(request) { error } else { self.cannot_look(error) })
+    }
+
+    async fn body(&self, request: &RewardRequest) -> Result<Vec<u8>, ModelError> {
+        if matches!(self.kind, RewardKind::Auto | RewardKind::VllmClassify) {
+            let messages = messages(request);
+            let media = self.shelf.load(&messages, &self.model).await?;
+            return Ok(reward_wire::vllm_body(&self.model, &messages, &media));
+        }
+        reward_wire::body(self.kind, &self.model, &turns(request, &self.model)?, &self.template)
+    }
+
+    /// A server that refuses a request with media for what it is cannot score this kind of pair.
+    fn cannot_look(&self, error: ModelError) -> ModelError {
+        match error {
+            ModelError::Rejected { status: 400 | 415 | 422, reason, .. } => ModelError::Unsupported {
+                model: self.model.clone(),
+                what: format!("these media, in its server's words: {reason}"),
+                hint: "serve a reward model that takes them, or leave these pairs out".to_owned(),
+            },
+            other => other,
+        }
     }
 
     fn read(&self, reply: &[u8]) -> Result<f32, Unreadable> {
@@ -178,19 +208,6 @@ impl Wire {
 fn names_non_finite(reply: &[u8]) -> bool {
     let text = String::from_utf8_lossy(reply);
     ["NaN", "Infinity"].iter().any(|name| text.contains(name))
-}
-
-/// Finds out the kind of server and the model it scores with. Route and template change scores, so they are part of
-/// what scores.
-async fn recognise(
-    connection: &Connection,
-    kind: RewardKind,
-    wanted: Option<&str>,
-    template: &RewardTemplate,
-) -> Result<(RewardKind, ModelIdentity), ModelError> {
-    let (kind, mut identity) = server_and_model(connection, kind, wanted).await?;
-    identity.adapter = [identity.adapter.as_str(), kind.as_str(), &template.hash].join(" ").trim().to_owned();
-    Ok((kind, identity))
 }
 
 async fn server_and_model(

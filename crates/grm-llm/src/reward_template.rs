@@ -1,6 +1,8 @@
 //! A conversation as the text a reward model was trained on, for servers that do not apply a chat template.
 
-use grm_core::{ModelError, RewardRequest, Role};
+use std::sync::Arc;
+
+use grm_core::{Message, ModelError, Part, RewardRequest, Role, Span};
 use minijinja::{Environment, Error, ErrorKind, Value, context, syntax::SyntaxConfig};
 use serde::Serialize;
 
@@ -27,13 +29,44 @@ pub(crate) struct Turn {
     pub(crate) content: String,
 }
 
-/// Prompt and response as turns; media are refused.
+/// True when neither prompt nor response holds media.
+pub(crate) fn is_text_only(request: &RewardRequest) -> bool {
+    request.prompt.is_text_only() && request.response.is_text_only()
+}
+
+/// Prompt and response as messages, for routes that take those, with media in their places.
+pub(crate) fn messages(request: &RewardRequest) -> Vec<Message> {
+    let asked = request.prompt.turns.iter().map(|turn| (turn.role, turn.parts.as_slice()));
+    let turns = asked.chain(std::iter::once((Role::Assistant, request.response.parts.as_slice())));
+    turns.map(|(role, parts)| Message { role, spans: spans(parts) }).collect()
+}
+
+/// Texts that meet are joined by a line break, so that a conversation of text is what [`turns`] makes of it.
+fn spans(parts: &[Part]) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for (place, part) in parts.iter().enumerate() {
+        let texts_meet = |place: usize| parts[place - 1..=place].iter().all(|part| matches!(part, Part::Text { .. }));
+        if place > 0 && texts_meet(place) {
+            spans.push(Span::Template(Arc::from("\n")));
+        }
+        spans.push(match part {
+            Part::Text { text } => Span::Content(Arc::from(text.as_str())),
+            Part::Image { media } => Span::Image(media.clone()),
+            Part::Video { media } => Span::Video(media.clone()),
+            Part::Audio { media } => Span::Audio(media.clone()),
+        });
+    }
+    spans
+}
+
+/// Prompt and response as turns of text; media are refused.
 pub(crate) fn turns(request: &RewardRequest, model: &str) -> Result<Vec<Turn>, ModelError> {
-    if !request.prompt.is_text_only() || !request.response.is_text_only() {
+    if !is_text_only(request) {
         return Err(ModelError::Unsupported {
             model: model.to_owned(),
             what: "pictures, clips or sounds".to_owned(),
-            hint: "media are not sent to remote reward models yet: score text, or leave these pairs out".to_owned(),
+            hint: "this route takes text alone: serve a multimodal reward model behind vLLM's /classify, or leave these pairs out"
+                .to_owned(),
         });
     }
     let turn = |role: Role, text: &str| Turn { role: role.as_str(), content: defuse(text).into_owned() };

@@ -1,11 +1,13 @@
 //! What goes over the wire to a reward server, one pair of functions a route.
 
-use grm_core::ModelError;
+use grm_core::{Message, ModelError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    chat_request::{Messages, room},
     connection::unreadable,
     dialect::RewardKind,
+    media::{Loaded, MediaSettings},
     reward_template::{RewardTemplate, Turn},
     transport::Unreadable,
 };
@@ -18,7 +20,7 @@ pub(crate) fn path(kind: RewardKind) -> &'static str {
     }
 }
 
-/// The JSON to post.
+/// The JSON to post to a route that takes text.
 pub(crate) fn body(
     kind: RewardKind,
     model: &str,
@@ -26,23 +28,36 @@ pub(crate) fn body(
     template: &RewardTemplate,
 ) -> Result<Vec<u8>, ModelError> {
     match kind {
-        RewardKind::Auto | RewardKind::VllmClassify => Ok(vllm_body(model, turns)),
-        RewardKind::SglangClassify => Ok(sglang_body(model, &template.render(turns)?)),
+        RewardKind::Auto | RewardKind::VllmClassify | RewardKind::SglangClassify => {
+            Ok(sglang_body(model, &template.render(turns)?))
+        }
         RewardKind::TeiPredict if template.hash.is_empty() => Ok(tei_pair_body(turns)),
         RewardKind::TeiPredict => Ok(tei_body(&Inputs::Text(template.render(turns)?))),
     }
 }
 
-/// The activation is switched off under its old and its new name: a sigmoid saturates where scores differ most.
-fn vllm_body(model: &str, messages: &[Turn]) -> Vec<u8> {
+/// The route that takes messages. The activation is switched off under its old and its new name: a sigmoid saturates
+/// where scores differ most.
+pub(crate) fn vllm_body(model: &str, messages: &[Message], media: &Loaded) -> Vec<u8> {
     #[derive(Serialize)]
     struct Body<'a> {
         model: &'a str,
-        messages: &'a [Turn],
+        messages: Messages<'a>,
         use_activation: bool,
         activation: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        mm_processor_kwargs: Option<MediaSettings>,
     }
-    json(&Body { model, messages, use_activation: false, activation: false })
+    let body = Body {
+        model,
+        messages: Messages { messages, media, pass: false },
+        use_activation: false,
+        activation: false,
+        mm_processor_kwargs: media.processor_arguments(),
+    };
+    let mut json = Vec::with_capacity(room(messages, media));
+    serde_json::to_writer(&mut json, &body).expect("writing to memory does not fail");
+    json
 }
 
 fn sglang_body(model: &str, text: &str) -> Vec<u8> {
@@ -151,6 +166,8 @@ fn tei_scores(body: &[u8]) -> Result<Vec<Option<f64>>, Unreadable> {
 
 #[cfg(test)]
 mod tests {
+    use grm_core::{Role, Span};
+
     use super::*;
 
     fn check(kind: RewardKind, body: &str, scores: &[Option<f64>]) {
@@ -194,7 +211,9 @@ mod tests {
         let sent = |kind| -> serde_json::Value {
             serde_json::from_slice(&body(kind, "m", &turns, &template).unwrap()).unwrap()
         };
-        let vllm = sent(RewardKind::VllmClassify);
+        let said = |role, text: &str| Message { role, spans: vec![Span::Content(text.into())] };
+        let messages = [said(Role::User, "q"), said(Role::Assistant, "r")];
+        let vllm: serde_json::Value = serde_json::from_slice(&vllm_body("m", &messages, &Loaded::default())).unwrap();
         assert_eq!((&vllm["use_activation"], &vllm["activation"]), (&false.into(), &false.into()));
         assert_eq!(vllm["messages"][1]["content"], "r");
         assert_eq!(

@@ -163,12 +163,12 @@ async fn the_model_is_picked_or_asked_for() {
 }
 
 #[tokio::test]
-async fn media_are_refused_before_anything_is_sent() {
+async fn without_a_library_media_are_refused_before_anything_is_sent() {
     let mock = server(MockConfig::default()).await;
     let (chat, _) = chat_with(&mock, quick()).await;
     let picture = Span::Image(MediaRef { sha256: "0".repeat(64), path: "a.png".into() });
     let messages = vec![Message { role: Role::User, spans: vec![picture] }];
     let error = chat.chat(ChatRequest { messages, ..request("") }).await.unwrap_err();
-    assert_eq!(error.kind(), "unsupported");
+    assert!(error.kind() == "media" && error.to_string().contains("name the data set's folder"), "{error}");
     assert_eq!(mock.stats().requests, 0);
 }

@@ -3,7 +3,7 @@
 mod support;
 
 use grm_llm::{ApiKey, EndpointReport, Health, Transport, probe};
-use grm_mock::{MockConfig, MockDialect, Squash};
+use grm_mock::{MockConfig, MockDialect, MockMedia, Squash};
 use support::{quick, server};
 
 async fn report(config: MockConfig) -> EndpointReport {
@@ -28,6 +28,9 @@ async fn a_server_that_can_all_is_all_right() {
             "grammar: Ok",
             "log-probabilities: Ok",
             "prefix cache: Ok",
+            "pictures: Ok",
+            "clips: Ok",
+            "sounds: Ok",
             "reward: Ok",
             "reward scale: Ok",
         ];
@@ -69,4 +72,21 @@ async fn keys_addresses_and_choices_are_asked_for() {
     assert!(two.lines.iter().any(|line| line.cure.contains("a, b")), "{two:?}");
     let bad = probe("localhost:8000", None, None, Transport::new(quick())).await;
     assert_eq!(bad.health(), Health::Fail);
+}
+
+#[tokio::test]
+async fn the_media_a_server_takes_are_found_out_with_its_own_words() {
+    let of_text = report(MockConfig { media: Vec::new(), ..MockConfig::default() }).await;
+    let looking = report(MockConfig { media: vec![MockMedia::Image], ..MockConfig::default() }).await;
+    let without_clips = report(MockConfig { dialect: MockDialect::LlamaServer, ..MockConfig::default() }).await;
+    let health = |report: &EndpointReport| {
+        ["pictures", "clips", "sounds"]
+            .map(|subject| report.lines.iter().find(|line| line.subject == subject).expect("asked").health)
+    };
+    use Health::{Ok, Warn};
+    assert_eq!(health(&of_text), [Warn, Warn, Warn]);
+    assert_eq!(health(&looking), [Ok, Warn, Warn]);
+    assert_eq!(health(&without_clips), [Ok, Warn, Ok]);
+    let words = of_text.lines.iter().find(|line| line.subject == "pictures").expect("asked");
+    assert!(words.finding.contains("the model served here takes no image") && !words.cure.is_empty(), "{words:?}");
 }

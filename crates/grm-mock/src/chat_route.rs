@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::{
     canonical::Key,
     config::{MockConfig, MockDialect},
+    parts::{self, ArrivedPart},
     prefix_memory::{self, PrefixMemory, TOKEN_BYTES},
     replies::{self, Written},
 };
@@ -55,12 +56,6 @@ struct Message<'a> {
     /// A string, or a list of parts.
     #[serde(borrow)]
     content: &'a RawValue,
-}
-
-#[derive(Deserialize)]
-struct Part<'a> {
-    #[serde(borrow, default)]
-    text: Option<Cow<'a, str>>,
 }
 
 #[derive(Serialize)]
@@ -122,23 +117,33 @@ struct PromptDetails {
     cached_tokens: usize,
 }
 
+/// What a request is answered with and leaves behind.
+pub(crate) struct Answered {
+    /// The reply's JSON.
+    pub(crate) json: Vec<u8>,
+    /// The prompt's blocks, to be remembered when the reply is sent.
+    pub(crate) blocks: Vec<u64>,
+    /// What the messages hold, in order.
+    pub(crate) parts: Vec<ArrivedPart>,
+}
+
 /// A refusal: status and message.
 pub(crate) type Refusal = (u16, String);
 
-/// The reply's JSON, and the prompt's blocks to remember when it is sent.
+/// Writes the reply.
 pub(crate) fn answer(
     body: &[u8],
     key: &Key,
     config: &MockConfig,
     prefixes: &PrefixMemory,
-) -> Result<(Vec<u8>, Vec<u64>), Refusal> {
+) -> Result<Answered, Refusal> {
     let asked: Asked<'_> = serde_json::from_slice(body).map_err(|error| (400, error.to_string()))?;
     if asked.stream == Some(true) {
         return Err((400, "this mock server does not stream".to_owned()));
     }
     let model = asked.model.as_deref().unwrap_or(&config.models[0]);
     known_model(model, config)?;
-    let prompt = prompt(&asked.messages)?;
+    let (prompt, parts) = prompt(&asked.messages, config)?;
     let limit = asked.max_tokens.or(asked.max_completion_tokens).unwrap_or(DEFAULT_MAX_TOKENS);
     let written = limited(replies::write(&prompt, asked.has_grammar(config.dialect), key, config), limit);
     let blocks = prefix_memory::blocks(&prompt);
@@ -163,7 +168,7 @@ pub(crate) fn answer(
         },
     };
     let json = serde_json::to_vec(&reply).map_err(|error| (500, error.to_string()))?;
-    Ok((json, blocks))
+    Ok(Answered { json, blocks, parts })
 }
 
 /// Refuses models that are not listed, as vLLM does.
@@ -174,30 +179,16 @@ pub(crate) fn known_model(model: &str, config: &MockConfig) -> Result<(), Refusa
     Err((404, format!("The model `{model}` does not exist.")))
 }
 
-fn prompt(messages: &[Message<'_>]) -> Result<String, Refusal> {
-    let mut prompt = String::new();
+fn prompt(messages: &[Message<'_>], config: &MockConfig) -> Result<(String, Vec<ArrivedPart>), Refusal> {
+    let (mut prompt, mut arrived) = (String::new(), Vec::new());
     for message in messages {
         if !prompt.is_empty() {
             prompt.push('\n');
         }
-        push_text(&mut prompt, message.content).map_err(|error| (400, format!("messages: content: {error}")))?;
+        arrived.extend(parts::read(message.content, config.takes(), &mut prompt)?);
     }
-    Ok(prompt)
+    Ok((prompt, arrived))
 }
-
-fn push_text(prompt: &mut String, content: &RawValue) -> Result<(), serde_json::Error> {
-    if content.get().starts_with('[') {
-        let parts: Vec<Part<'_>> = serde_json::from_str(content.get())?;
-        prompt.extend(parts.into_iter().filter_map(|part| part.text));
-    } else {
-        let text: CowText<'_> = serde_json::from_str(content.get())?;
-        prompt.push_str(&text.0);
-    }
-    Ok(())
-}
-
-#[derive(Deserialize)]
-struct CowText<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn tokens(text: &str) -> usize {
     text.len().div_ceil(TOKEN_BYTES)
@@ -282,8 +273,8 @@ mod tests {
     }
 
     fn ask(body: &str, config: &MockConfig) -> Result<serde_json::Value, Refusal> {
-        let (json, _) = answer(body.as_bytes(), &[1; 32], config, &PrefixMemory::default())?;
-        Ok(serde_json::from_slice(&json).unwrap())
+        let answered = answer(body.as_bytes(), &[1; 32], config, &PrefixMemory::default())?;
+        Ok(serde_json::from_slice(&answered.json).unwrap())
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::faults::{FaultRule, FaultScript};
+use crate::{
+    faults::{FaultRule, FaultScript},
+    parts::{MockMedia, Takes},
+};
 
 /// The server software imitated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -53,6 +56,8 @@ pub struct MockConfig {
     pub latency_ms: [u64; 2],
     /// More calls than this at once are answered 429.
     pub max_concurrency: Option<usize>,
+    /// Calls worked on at once; more wait, as in an engine's queue.
+    pub slots: Option<usize>,
     /// Seconds in the `Retry-After` of those 429.
     pub retry_after_seconds: f64,
     /// The bearer key it wants.
@@ -65,6 +70,9 @@ pub struct MockConfig {
     pub nan: f64,
     /// Numbers a reward reply holds; 1 for a reward model.
     pub reward_logits: usize,
+    /// The media its models take, chat and reward alike, as far as the software has parts for them; none of a model of
+    /// text.
+    pub media: Vec<MockMedia>,
     /// Keeps every request for [`crate::MockServer::received`].
     pub record: bool,
     /// What goes wrong, first rule first.
@@ -81,12 +89,14 @@ impl Default for MockConfig {
             malformed: 0.0,
             latency_ms: [0, 0],
             max_concurrency: None,
+            slots: None,
             retry_after_seconds: 1.0,
             api_key: None,
             reasoning_parser: false,
             squash: Squash::None,
             nan: 0.0,
             reward_logits: 1,
+            media: MockMedia::ALL.to_vec(),
             record: false,
             faults: Vec::new(),
         }
@@ -119,6 +129,10 @@ impl MockConfig {
         Ok(config)
     }
 
+    pub(crate) fn takes(&self) -> Takes<'_> {
+        Takes { dialect: self.dialect, media: &self.media }
+    }
+
     /// Refuses shares outside 0 to 1, empty model lists, turned-round ranges and rules that never apply.
     pub fn check(&self) -> Result<(), MockConfigError> {
         for (key, share) in [("accuracy", self.accuracy), ("malformed", self.malformed), ("nan", self.nan)] {
@@ -127,6 +141,7 @@ impl MockConfig {
         let [least, most] = self.latency_ms;
         require(least <= most, "latency_ms", format!("[{least}, {most}]"), "[least, most]")?;
         require(!self.models.is_empty(), "models", "[]", "at least one name")?;
+        require(self.slots != Some(0), "slots", 0, "at least 1")?;
         require(self.reward_logits > 0, "reward_logits", self.reward_logits, "at least 1")?;
         let seconds = self.retry_after_seconds;
         require((0.0..=1e6).contains(&seconds), "retry_after_seconds", seconds, "from 0 to 1000000")?;

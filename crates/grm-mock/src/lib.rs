@@ -10,6 +10,7 @@ mod config;
 mod connection;
 mod faults;
 mod identity_routes;
+mod parts;
 mod prefix_memory;
 mod replies;
 mod reward_route;
@@ -18,7 +19,8 @@ mod server;
 mod stats;
 
 pub use config::{MockConfig, MockConfigError, MockDialect, Squash};
+pub use parts::{ArrivedPart, MockMedia, stand_in};
 pub use faults::{FaultAction, FaultRule, FaultScript, FaultWhen, RetryAfter};
 pub use replies::latent_quality;
 pub use server::{MockServer, serve_forever};
-pub use stats::{MockStats, Received};
+pub use stats::{Arrived, MockStats, Received};

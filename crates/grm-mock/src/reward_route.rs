@@ -1,21 +1,22 @@
 //! `POST /classify` and `/predict`.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     canonical::{Key, share_of},
     chat_route::{Refusal, known_model},
     config::{MockConfig, MockDialect, Squash},
+    parts::{self, ArrivedPart},
     replies,
 };
 
 #[derive(Deserialize)]
-struct Classify {
+struct Classify<'a> {
     #[serde(default)]
     model: Option<String>,
-    #[serde(default)]
-    messages: Option<Vec<Message>>,
+    #[serde(borrow, default)]
+    messages: Option<Vec<Message<'a>>>,
     #[serde(default)]
     input: Option<String>,
     #[serde(default)]
@@ -27,8 +28,10 @@ struct Classify {
 }
 
 #[derive(Deserialize)]
-struct Message {
-    content: String,
+struct Message<'a> {
+    /// A string, or a list of parts.
+    #[serde(borrow)]
+    content: &'a RawValue,
 }
 
 #[derive(Deserialize)]
@@ -38,10 +41,16 @@ struct Predict {
     raw_scores: bool,
 }
 
-/// The reply to a reward request at this path.
-pub(crate) fn answer(path: &str, body: &[u8], key: &Key, config: &MockConfig) -> Result<Vec<u8>, Refusal> {
+/// The reply to a reward request at this path, and what its messages hold where the route takes messages.
+pub(crate) fn answer(
+    path: &str,
+    body: &[u8],
+    key: &Key,
+    config: &MockConfig,
+) -> Result<(Vec<u8>, Vec<ArrivedPart>), Refusal> {
+    let mut parts = Vec::new();
     let reply = match (path, config.dialect) {
-        ("/classify", MockDialect::Vllm) => vllm(&parse(body)?, key, config)?,
+        ("/classify", MockDialect::Vllm) => vllm(&parse(body)?, key, config, &mut parts)?,
         ("/classify", MockDialect::Sglang) => sglang(&parse(body)?, key, config)?,
         ("/predict", MockDialect::Tei) => tei(&parse(body)?, key, config)?,
         _ => return Err((404, "Not Found".to_owned())),
@@ -49,22 +58,32 @@ pub(crate) fn answer(path: &str, body: &[u8], key: &Key, config: &MockConfig) ->
     // serde_json writes NaN as null; Python servers write it as it is.
     let nan = share_of(key, "nan") < config.nan;
     let text = reply.to_string();
-    Ok(if nan { text.replace("\"logit\"", "NaN") } else { text }.into_bytes())
+    Ok((if nan { text.replace("\"logit\"", "NaN") } else { text }.into_bytes(), parts))
 }
 
-fn parse<T: for<'a> Deserialize<'a>>(body: &[u8]) -> Result<T, Refusal> {
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(|error| (400, error.to_string()))
 }
 
-fn vllm(asked: &Classify, key: &Key, config: &MockConfig) -> Result<Value, Refusal> {
+fn vllm(
+    asked: &Classify<'_>,
+    key: &Key,
+    config: &MockConfig,
+    arrived: &mut Vec<ArrivedPart>,
+) -> Result<Value, Refusal> {
     if let Some(model) = &asked.model {
         known_model(model, config)?;
     }
     let (prompt, response) = match (&asked.messages, &asked.input) {
         (Some(messages), _) => {
-            let (response, prompt) = messages.split_last().ok_or((400, "messages is empty".to_owned()))?;
-            let prompt = prompt.iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n");
-            (prompt, response.content.clone())
+            let mut texts = Vec::new();
+            for message in messages {
+                let mut text = String::new();
+                arrived.extend(parts::read(message.content, config.takes(), &mut text)?);
+                texts.push(text);
+            }
+            let response = texts.pop().ok_or((400, "messages is empty".to_owned()))?;
+            (texts.join("\n"), response)
         }
         (None, Some(input)) => chat_text(input),
         (None, None) => return Err((400, "messages or input is required".to_owned())),
@@ -75,7 +94,7 @@ fn vllm(asked: &Classify, key: &Key, config: &MockConfig) -> Result<Value, Refus
     Ok(json!({"id": "classify-mock", "object": "list", "created": 0, "model": config.models[0], "data": [item]}))
 }
 
-fn sglang(asked: &Classify, key: &Key, config: &MockConfig) -> Result<Value, Refusal> {
+fn sglang(asked: &Classify<'_>, key: &Key, config: &MockConfig) -> Result<Value, Refusal> {
     let (text, list) = match &asked.text {
         Some(Value::String(text)) => (text.as_str(), false),
         Some(Value::Array(texts)) => (texts.first().and_then(Value::as_str).unwrap_or_default(), true),
@@ -133,7 +152,7 @@ mod tests {
 
     fn ask(path: &str, body: &str, dialect: MockDialect) -> Value {
         let config = MockConfig { dialect, ..MockConfig::default() };
-        serde_json::from_slice(&answer(path, body.as_bytes(), &[1; 32], &config).unwrap()).unwrap()
+        serde_json::from_slice(&answer(path, body.as_bytes(), &[1; 32], &config).unwrap().0).unwrap()
     }
 
     #[test]
@@ -157,7 +176,7 @@ mod tests {
     #[test]
     fn nan_is_written_as_python_writes_it() {
         let config = MockConfig { nan: 1.0, ..MockConfig::default() };
-        let body = answer("/classify", br#"{"input":"x"}"#, &[1; 32], &config).unwrap();
+        let (body, _) = answer("/classify", br#"{"input":"x"}"#, &[1; 32], &config).unwrap();
         assert!(String::from_utf8(body).unwrap().contains("[NaN]"));
     }
 

@@ -15,13 +15,13 @@ use serde_json::{Value, json};
 
 use crate::{
     canonical::{self, Key, share_of},
-    chat_route::{self, Refusal},
+    chat_route::{self, Answered, Refusal},
     config::MockConfig,
     connection::ResetSwitch,
     faults::{Arrival, FaultAction},
     identity_routes, reward_route,
     server::Shared,
-    stats::{Place, Received},
+    stats::{Arrived, Place, Received},
 };
 
 /// Largest request read.
@@ -34,6 +34,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/predict", post(model_call))
         .route("/mock/stats", get(stats))
         .route("/mock/counts", get(counts))
+        .route("/mock/arrived", get(arrived))
         .route("/mock/reset", post(reset))
         .fallback(identity)
         .layer(DefaultBodyLimit::max(REQUEST_LIMIT))
@@ -48,6 +49,12 @@ async fn stats(State(shared): State<Arc<Shared>>) -> Response {
 async fn counts(State(shared): State<Arc<Shared>>) -> Response {
     let lines =
         shared.counts.by_key().into_iter().map(|(key, count)| format!("{}\n", json!({"key": key, "count": count})));
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], lines.collect::<String>()).into_response()
+}
+
+/// One line of JSON for each of the latest requests: its path, and its parts in their order.
+async fn arrived(State(shared): State<Arc<Shared>>) -> Response {
+    let lines = shared.counts.arrivals().into_iter().map(|request| format!("{}\n", json!(request)));
     ([(header::CONTENT_TYPE, "application/x-ndjson")], lines.collect::<String>()).into_response()
 }
 
@@ -122,18 +129,26 @@ async fn reply(shared: &Shared, path: &str, headers: &HeaderMap, body: &[u8], ke
         set_header(&mut response, header::RETRY_AFTER, &config.retry_after_seconds.to_string());
         return response;
     }
+    let _slot = match &shared.slots {
+        Some(slots) => slots.acquire().await.ok(),
+        None => None,
+    };
     let latency = latency(key, config);
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
     let answer = if path == "/v1/chat/completions" {
-        chat_route::answer(body, key, config, &shared.prefixes).map(|(json, blocks)| {
+        chat_route::answer(body, key, config, &shared.prefixes).map(|Answered { json, blocks, parts }| {
             shared.prefixes.remember(blocks);
-            json
+            (json, parts)
         })
     } else {
         reward_route::answer(path, body, key, config)
     };
+    let answer = answer.map(|(json, parts)| {
+        shared.counts.note_arrival(Arrived { path: path.to_owned(), parts });
+        json
+    });
     answer.map_or_else(refusal, |json| json_response(StatusCode::OK, json))
 }
 

@@ -7,7 +7,11 @@ use std::{
 };
 
 use axum::Router;
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, oneshot},
+    task::JoinHandle,
+};
 
 use crate::{
     config::{MockConfig, MockConfigError},
@@ -15,7 +19,7 @@ use crate::{
     faults::{FaultRule, FaultScript},
     prefix_memory::PrefixMemory,
     routes,
-    stats::{Counts, MockStats, Received},
+    stats::{Arrived, Counts, MockStats, Received},
 };
 
 /// What all handlers see.
@@ -24,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) config: MockConfig,
     pub(crate) counts: Counts,
     pub(crate) prefixes: PrefixMemory,
+    /// One permit for each call that may be worked on; none where all may.
+    pub(crate) slots: Option<Semaphore>,
     faults: RwLock<Arc<FaultScript>>,
 }
 
@@ -31,7 +37,8 @@ impl Shared {
     fn new(config: MockConfig) -> Result<Self, MockConfigError> {
         config.check()?;
         let faults = RwLock::new(Arc::new(FaultScript::new(config.faults.clone())?));
-        Ok(Self { config, counts: Counts::default(), prefixes: PrefixMemory::default(), faults })
+        let slots = config.slots.map(Semaphore::new);
+        Ok(Self { config, counts: Counts::default(), prefixes: PrefixMemory::default(), slots, faults })
     }
 
     pub(crate) fn faults(&self) -> Arc<FaultScript> {
@@ -85,6 +92,12 @@ impl MockServer {
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
         self.shared.counts.received()
+    }
+
+    /// What the latest answered requests held, oldest first: the parts of their messages in order.
+    #[must_use]
+    pub fn arrived(&self) -> Vec<Arrived> {
+        self.shared.counts.arrivals()
     }
 
     /// Changes what goes wrong from now on.

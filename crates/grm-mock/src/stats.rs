@@ -1,14 +1,17 @@
 //! What the server saw.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
 use serde::Serialize;
 
-use crate::canonical::Key;
+use crate::{
+    canonical::Key,
+    parts::{ArrivedPart, MockMedia},
+};
 
 /// Totals since the start or the last reset.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -23,7 +26,21 @@ pub struct MockStats {
     pub max_count_per_key: u64,
     /// Requests under way at once, at most.
     pub in_flight_peak: usize,
+    /// Media that arrived whole, by kind.
+    pub media: BTreeMap<MockMedia, u64>,
 }
+
+/// What an answered request held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Arrived {
+    /// The path asked.
+    pub path: String,
+    /// Parts of all messages in their order.
+    pub parts: Vec<ArrivedPart>,
+}
+
+/// Requests whose parts are kept.
+const ARRIVALS_KEPT: usize = 4096;
 
 /// One request as it came, kept when the settings say `record`.
 #[derive(Debug, Clone)]
@@ -51,6 +68,8 @@ struct Inner {
     in_flight: usize,
     in_flight_peak: usize,
     received: Vec<Received>,
+    media: BTreeMap<MockMedia, u64>,
+    arrivals: VecDeque<Arrived>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -104,6 +123,23 @@ impl Counts {
         self.inner().received.push(received);
     }
 
+    pub(crate) fn note_arrival(&self, arrived: Arrived) {
+        let mut inner = self.inner();
+        for part in &arrived.parts {
+            if let ArrivedPart::Media { kind, .. } = part {
+                *inner.media.entry(*kind).or_default() += 1;
+            }
+        }
+        inner.arrivals.push_back(arrived);
+        if inner.arrivals.len() > ARRIVALS_KEPT {
+            inner.arrivals.pop_front();
+        }
+    }
+
+    pub(crate) fn arrivals(&self) -> Vec<Arrived> {
+        self.inner().arrivals.iter().cloned().collect()
+    }
+
     pub(crate) fn received(&self) -> Vec<Received> {
         self.inner().received.clone()
     }
@@ -116,6 +152,7 @@ impl Counts {
             unique_keys: inner.keys.len() as u64,
             max_count_per_key: inner.keys.values().map(|seen| seen.count).max().unwrap_or(0),
             in_flight_peak: inner.in_flight_peak,
+            media: inner.media.clone(),
         }
     }
 

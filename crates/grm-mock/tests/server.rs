@@ -102,3 +102,24 @@ async fn settings_out_of_range_do_not_start() {
     let error = MockServer::start(MockConfig { accuracy: 2.0, ..MockConfig::default() }).await.unwrap_err();
     assert!(error.to_string().contains("accuracy is 2"), "{error}");
 }
+
+#[tokio::test]
+async fn what_arrived_is_told_in_its_order() {
+    let mock = MockServer::start(MockConfig::default()).await.unwrap();
+    // "GIF8" and no more.
+    let picture = serde_json::json!({"type": "image_url", "image_url": {"url": "data:image/gif;base64,R0lGOA=="}});
+    let text = serde_json::json!({"type": "text", "text": "and?"});
+    let body = serde_json::json!({"messages": [{"role": "user", "content": [text, picture]}]}).to_string();
+    let (head, _) = exchange(&mock.url(), "POST /v1/chat/completions", &body).await.unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let arrived: Value = serde_json::from_str(get(&mock.url(), "/mock/arrived").await.trim()).unwrap();
+    assert_eq!(arrived["path"], "/v1/chat/completions");
+    assert_eq!(arrived["parts"][0]["text"], 4);
+    let medium = &arrived["parts"][1]["media"];
+    assert_eq!(
+        (&medium["kind"], &medium["media_type"], &medium["bytes"]),
+        (&"image".into(), &"image/gif".into(), &4.into())
+    );
+    let stats: Value = serde_json::from_str(&get(&mock.url(), "/mock/stats").await).unwrap();
+    assert_eq!(stats["media"]["image"], 1);
+}

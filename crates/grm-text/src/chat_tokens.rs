@@ -117,11 +117,7 @@ impl ChatTokens {
     }
 
     /// The same for messages of several spans; each medium is its placeholder, once. `thinking` as the template sees it.
-    pub fn prompt_of(
-        &self,
-        messages: &[TemplateMessage],
-        thinking: Option<bool>,
-    ) -> Result<Vec<u32>, ChatTokensError> {
+    pub fn prompt_of(&self, messages: &[TemplateMessage], thinking: Option<bool>) -> Result<Vec<u32>, ChatTokensError> {
         let options = RenderOptions { generation_prompt: true, thinking, ..RenderOptions::default() };
         Ok(self.tokenizer.encode(&self.template.render(messages, options)?.stretches)?)
     }

@@ -8,11 +8,13 @@
 mod chat_tokens;
 mod ggml;
 mod model_folder;
+mod new_tokenizer;
 mod reply;
 mod template;
 mod tokenizer;
 
 pub use chat_tokens::{ChatRow, ChatTokens, ChatTokensError, Turn};
+pub use new_tokenizer::new_tokenizer;
 pub use reply::{Draw, LetterPlace, ReplyText, log_probabilities};
 pub use template::{ChatTemplate, MediaWords, RenderOptions, Rendered, Stretch, TemplateMessage};
 pub use tokenizer::{SpecialIds, Tokenizer, TokenizerError};

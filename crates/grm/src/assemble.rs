@@ -13,8 +13,8 @@ use grm_data::AtomicFile;
 use grm_journal::Journal;
 use grm_judge::{Pipeline, Prompts, Sanitize};
 use grm_llm::{
-    ApiKey, BreakerConfig, ChatEndpoint, Concurrency, RemoteChat, RemoteReward, RewardEndpoint, SquashCheck, Transport,
-    TransportConfig,
+    ApiKey, BreakerConfig, ChatEndpoint, ChatFleet, Concurrency, FleetConfig, RemoteChat, RemoteReward, RewardEndpoint,
+    RewardFleet, SquashCheck, Transport, TransportConfig,
 };
 use grm_local::{
     Engine, EngineConfig, FetchRequest, Fetched, Head, HeadReward, HiddenStates, KNOWN_MODELS, KnownModel, Places,
@@ -24,7 +24,8 @@ use grm_local::{
 use crate::{
     progress::{Load, LoadSource},
     recipe::Recipe,
-    run::RunModels,
+    run::{Run, RunModels, pretty},
+    servers::{self, Fleets},
 };
 
 /// The three roles, each behind the journal, with what a run wants to know about them.
@@ -36,6 +37,8 @@ pub(crate) struct Roles {
     pub(crate) identities: RunModels,
     /// What progress shows.
     pub(crate) load: LoadSource,
+    /// The roles that several servers play.
+    pub(crate) fleets: Fleets,
     /// Records in the input, where counting them is cheap.
     pub(crate) pairs_expected: Option<u64>,
 }
@@ -68,10 +71,20 @@ impl Roles {
     /// so a run that is all replay never loads one.
     pub(crate) async fn assemble(recipe: &Recipe, journal: &Arc<Journal>) -> anyhow::Result<Self> {
         let transport = Transport::new(transport_config(recipe));
-        let builder = Builder { recipe, journal, transport: &transport };
-        let genrm = builder.chat(&recipe.models.genrm, recipe.engine.adapter.as_deref()).await.context("GenRM")?;
+        let fleet = fleet_config(recipe);
+        let fleet_transport = Transport::new(fleet.transport(transport_config(recipe)));
+        let mut builder = Builder {
+            recipe,
+            journal,
+            transport: &transport,
+            fleet,
+            fleet_transport: &fleet_transport,
+            fleets: Fleets::default(),
+        };
+        let adapter = recipe.engine.adapter.as_deref();
+        let genrm = builder.chat("GenRM", &recipe.models.genrm, adapter).await.context("GenRM")?;
         let policy = match &recipe.models.policy {
-            Some(name) => builder.chat(name, None).await.context("policy")?,
+            Some(name) => builder.chat("policy", name, None).await.context("policy")?,
             None => genrm.clone(),
         };
         let disrm = builder.disrm(&recipe.models.disrm).await.context("DisRM")?;
@@ -80,8 +93,9 @@ impl Roles {
             policy: Some(policy.identity().clone()),
             disrm: Some(disrm.identity().clone()),
         };
-        let load = load_source(journal.clone(), transport);
-        Ok(Self { genrm, policy, disrm, identities, load, pairs_expected: None })
+        let fleets = builder.fleets;
+        let load = load_source(journal.clone(), transport, fleet_transport, fleets.clone());
+        Ok(Self { genrm, policy, disrm, identities, load, fleets, pairs_expected: None })
     }
 
     /// The same models behind another run's journal.
@@ -92,8 +106,15 @@ impl Roles {
             disrm: journal.reward(self.disrm.clone()),
             identities: self.identities.clone(),
             load: self.load.clone(),
+            fleets: self.fleets.clone(),
             pairs_expected: self.pairs_expected,
         }
+    }
+
+    /// Writes `servers.json` where a role has several servers. It differs from run to run, so nothing is made of it.
+    pub(crate) fn write_servers(&self, run: &Run) -> anyhow::Result<()> {
+        let stats = self.fleets.stats();
+        if stats.is_empty() { Ok(()) } else { run.write("servers.json", &pretty(&stats)?) }
     }
 
     /// The method around these models.
@@ -130,11 +151,29 @@ struct Builder<'a> {
     recipe: &'a Recipe,
     journal: &'a Arc<Journal>,
     transport: &'a Arc<Transport>,
+    fleet: FleetConfig,
+    /// Patient with no single server: there are others.
+    fleet_transport: &'a Arc<Transport>,
+    fleets: Fleets,
 }
 
 impl Builder<'_> {
-    async fn chat(&self, name: &str, adapter: Option<&Path>) -> anyhow::Result<Arc<dyn ChatModel>> {
+    async fn chat(
+        &mut self,
+        role: &'static str,
+        name: &str,
+        adapter: Option<&Path>,
+    ) -> anyhow::Result<Arc<dyn ChatModel>> {
         match Place::of(name) {
+            Place::Remote(list) if servers::urls(&list).len() > 1 => {
+                let urls = servers::urls(&list);
+                let endpoints =
+                    urls.iter().map(|url| self.endpoint((*url).to_owned())).collect::<Result<Vec<_>, _>>()?;
+                let fleet = ChatFleet::connect(endpoints, self.fleet_transport.clone(), self.fleet).await;
+                let fleet = fleet.map_err(|error| self.key_named(error))?;
+                let _ = self.fleets.add(role).set(fleet.watch());
+                Ok(self.journal.chat(Arc::new(fleet)))
+            }
             Place::Remote(url) => {
                 let remote = RemoteChat::connect(self.endpoint(url)?, self.transport.clone()).await;
                 let remote = remote.map_err(|error| self.key_named(error))?;
@@ -165,9 +204,12 @@ impl Builder<'_> {
         })
     }
 
-    async fn disrm(&self, name: &str) -> anyhow::Result<Arc<dyn RewardModel>> {
-        if let Place::Remote(url) = Place::of(name) {
-            return self.remote_disrm(url).await;
+    async fn disrm(&mut self, name: &str) -> anyhow::Result<Arc<dyn RewardModel>> {
+        if let Place::Remote(list) = Place::of(name) {
+            return match servers::urls(&list).as_slice() {
+                [_, _, ..] => self.disrm_fleet(&list).await,
+                _ => self.remote_disrm(list).await,
+            };
         }
         let DisrmFiles { head, adapter } = DisrmFiles::find(name)?;
         let known = KNOWN_MODELS.iter().find(|known| known.sha256 == head.base_sha256);
@@ -181,6 +223,24 @@ impl Builder<'_> {
                 let load = move || HeadReward::new(HiddenStates::load(config)?, head);
                 let reward = tokio::task::spawn_blocking(load).await.map_err(joining)??;
                 Ok(Arc::new(reward) as Arc<dyn RewardModel>)
+            })
+        }))
+    }
+
+    /// As one remote DisRM, with every server identified at once.
+    async fn disrm_fleet(&mut self, list: &str) -> anyhow::Result<Arc<dyn RewardModel>> {
+        let api_key = ApiKey::from_env(&self.recipe.endpoint.key_env)?;
+        let endpoint = |url: &&str| RewardEndpoint { api_key: api_key.clone(), ..RewardEndpoint::new(*url) };
+        let endpoints: Vec<RewardEndpoint> = servers::urls(list).iter().map(endpoint).collect();
+        let (transport, config) = (self.fleet_transport.clone(), self.fleet);
+        let identity = RewardFleet::identify(&endpoints, &transport).await.map_err(|error| self.key_named(error))?;
+        let watched = self.fleets.add("DisRM");
+        Ok(self.journal.reward_lazy(identity, move || {
+            let (endpoints, transport, watched) = (endpoints.clone(), transport.clone(), watched.clone());
+            Box::pin(async move {
+                let fleet = RewardFleet::connect(endpoints, transport, config).await.map_err(unusable)?;
+                let _ = watched.set(fleet.watch());
+                Ok(Arc::new(fleet) as Arc<dyn RewardModel>)
             })
         }))
     }
@@ -215,17 +275,19 @@ async fn checked_reward(
     endpoint: RewardEndpoint,
     transport: Arc<Transport>,
 ) -> Result<Arc<dyn RewardModel>, ModelError> {
-    let remote = match RemoteReward::connect(endpoint, transport).await {
-        Ok(remote) => remote,
-        Err(error) if error.stops_the_run() => return Err(error),
-        Err(error) => {
-            return Err(ModelError::Engine { context: "the DisRM cannot be used".into(), source: Box::new(error) });
-        }
-    };
+    let remote = RemoteReward::connect(endpoint, transport).await.map_err(unusable)?;
     if let SquashCheck::Suspicious { reason, hint } = remote.squash_check() {
         tracing::warn!("the reward server's scores look squashed: {reason}; {hint}");
     }
     Ok(Arc::new(remote))
+}
+
+/// What is wrong with a DisRM is wrong for every pair.
+fn unusable(error: ModelError) -> ModelError {
+    if error.stops_the_run() {
+        return error;
+    }
+    ModelError::Engine { context: "the DisRM cannot be used".into(), source: Box::new(error) }
 }
 
 async fn load(config: EngineConfig) -> Result<Engine, ModelError> {
@@ -315,13 +377,28 @@ fn transport_config(recipe: &Recipe) -> TransportConfig {
     }
 }
 
-fn load_source(journal: Arc<Journal>, transport: Arc<Transport>) -> LoadSource {
+/// How calls are shared out among several servers of one role.
+fn fleet_config(recipe: &Recipe) -> FleetConfig {
+    let endpoint = &recipe.endpoint;
+    FleetConfig {
+        calls_per_server: endpoint.max_in_flight,
+        patience: Duration::from_secs(endpoint.patience_seconds),
+        ..FleetConfig::default()
+    }
+}
+
+fn load_source(
+    journal: Arc<Journal>,
+    transport: Arc<Transport>,
+    fleet_transport: Arc<Transport>,
+    fleets: Fleets,
+) -> LoadSource {
     Arc::new(move || {
-        let (calls, wire) = (journal.stats(), transport.snapshot());
+        let (calls, wire, many) = (journal.stats(), transport.snapshot(), fleet_transport.snapshot());
         Load {
-            in_flight: wire.in_flight as u64,
-            retries: wire.retries,
-            paused: wire.paused,
+            in_flight: (wire.in_flight + many.in_flight) as u64,
+            retries: wire.retries + many.retries,
+            paused: wire.paused || fleets.is_down(),
             replayed: calls.replayed,
             asked: calls.appended,
         }

@@ -37,6 +37,8 @@ pub(crate) enum Verb {
     Audit(crate::commands::audit::Audit),
     /// A world of known truth: where ranking criteria helps, and where it cannot.
     Simulate(crate::commands::simulate::Simulate),
+    /// A small world of pictures, sounds and clips with true preferences, and a newborn model to learn it
+    OmniWorld(OmniWorldFlags),
     /// Train DisRM, synthesize, SFT, DPO and evaluate by one recipe, going on where it stopped.
     Loop(Loop),
     /// List or pull the embedded models known by a short name.
@@ -45,8 +47,14 @@ pub(crate) enum Verb {
     Doctor(Doctor),
     /// Show or continue earlier runs.
     Runs(Runs),
+    /// What a whole run takes: calls, tokens, GPU-hours and money, from a pilot of some fifty pairs.
+    Plan(Box<crate::commands::plan::Plan>),
     /// Train: SFT, DPO, Bradley–Terry.
     Train(Train),
+    /// Hand a run over to LLaMA-Factory, ms-swift or TRL, or check what was handed over.
+    Export(crate::commands::export::Export),
+    /// Bring back what another engine trained.
+    Import(crate::commands::import::Import),
     /// A deterministic fake OpenAI-compatible chat and reward server, with scripted faults.
     MockServer(MockServer),
 }
@@ -63,6 +71,9 @@ pub(crate) struct Common {
     /// Pass over the first N records; --limit counts from there.
     #[arg(long, value_name = "N")]
     pub(crate) skip: Option<u64>,
+    /// Work on every n-th record from the i-th on (from 0), in a run folder of its own; `grm runs merge` joins them.
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<crate::shards::Shard>,
     /// Seed of sampling and of A/B placement.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
@@ -87,7 +98,7 @@ pub(crate) struct Common {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Models")]
 pub(crate) struct ModelFlags {
-    /// Short name, file.gguf, hf:org/repo/file.gguf or http(s)://host/v1.
+    /// Short name, file.gguf, hf:org/repo/file.gguf or http(s)://host/v1; several servers with commas between.
     #[arg(long, value_name = "MODEL")]
     pub(crate) genrm: Option<String>,
     /// The policy that refines; default: the GenRM.
@@ -401,6 +412,8 @@ pub(crate) enum RunsAction {
         /// The run folder.
         folder: PathBuf,
     },
+    /// Join finished shards of one run (--shard i/n) into what one process would have made.
+    Merge(crate::commands::runs_merge::Merge),
 }
 
 #[derive(Debug, Args)]
@@ -437,6 +450,12 @@ pub(crate) struct NativeTraining {
     /// Train every weight instead of a LoRA adapter.
     #[arg(long)]
     pub(crate) full: bool,
+    /// Train the towers for pictures and sounds, too; they are frozen otherwise.
+    #[arg(long)]
+    pub(crate) train_towers: bool,
+    /// Where pictures, clips and sounds of the data are; repeatable [default: the folders of the data files].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) media: Vec<PathBuf>,
     /// Width of the adapter [default: 8].
     #[arg(long, value_name = "N")]
     pub(crate) rank: Option<usize>,
@@ -566,4 +585,65 @@ pub(crate) struct MockServer {
     /// Calls served at once; more are answered 429.
     #[arg(long, value_name = "N")]
     pub(crate) capacity: Option<usize>,
+    /// Calls worked on at once; more wait, as in an engine's queue.
+    #[arg(long, value_name = "N")]
+    pub(crate) slots: Option<usize>,
+}
+
+/// Flags of `grm omni-world`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OmniWorldFlags {
+    /// What to make.
+    #[command(subcommand)]
+    pub(crate) verb: OmniWorldVerb,
+}
+
+/// What `grm omni-world` makes.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum OmniWorldVerb {
+    /// Pictures, sounds and clips with descriptions and preference pairs, drawn by seed
+    Data(OmniWorldData),
+    /// A thinker of a few million random parameters, with a tokenizer cut for a world
+    Model(OmniWorldModel),
+}
+
+/// Flags of `grm omni-world data`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OmniWorldData {
+    /// The folder to make; it must not be there.
+    pub(crate) folder: PathBuf,
+    /// Of every draw.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Make scenes that are in no world without this flag: for tests.
+    #[arg(long)]
+    pub(crate) held_out: bool,
+    /// Questions with true answers.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) describe: usize,
+    /// Preference pairs about scenes told in words.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) text_pairs: usize,
+    /// Preference pairs about pictures.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) image_pairs: usize,
+    /// Preference pairs about sounds.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) audio_pairs: usize,
+    /// Preference pairs about clips.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) video_pairs: usize,
+}
+
+/// Flags of `grm omni-world model`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OmniWorldModel {
+    /// The folder to make; it must not be there.
+    pub(crate) folder: PathBuf,
+    /// The world whose words the tokenizer is cut for.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) world: PathBuf,
+    /// Of the weights.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
 }

@@ -12,6 +12,7 @@ use crate::cli::{
     Common, ConstrainFlag, ExploreFlag, FormFlag, MethodFlags, ModelFlags, RuleFlag, SanitizeFlag, Switch,
 };
 use crate::commands::eval::JudgeName;
+use crate::{planning::PlanSettings, servers, shards::Shard};
 
 /// A run's settings. Every key has a default; unknown keys are errors.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -28,6 +29,9 @@ pub(crate) struct Recipe {
     pub(crate) judge: JudgeSettings,
     pub(crate) synthesis: Synthesis,
     pub(crate) eval: Evaluation,
+    /// How much is wanted in the end; no part of a run.
+    #[serde(skip_serializing_if = "PlanSettings::is_unset")]
+    pub(crate) plan: PlanSettings,
 }
 
 /// What `eval` measures.
@@ -82,6 +86,8 @@ pub(crate) struct Data {
     pub(crate) skip: Option<u64>,
     /// Use only the first N records, after those passed over.
     pub(crate) limit: Option<u64>,
+    /// Of those, every n-th from the i-th on, written "i/n"; unset is all.
+    pub(crate) shard: Option<Shard>,
     /// A longer line or array element ends the run.
     pub(crate) line_limit_bytes: u64,
     /// A record with a longer prompt or response is left out.
@@ -91,7 +97,7 @@ pub(crate) struct Data {
 impl Default for Data {
     fn default() -> Self {
         let ReadOptions { line_limit_bytes, max_text_bytes, .. } = ReadOptions::default();
-        Self { input: None, skip: None, limit: None, line_limit_bytes, max_text_bytes }
+        Self { input: None, skip: None, limit: None, shard: None, line_limit_bytes, max_text_bytes }
     }
 }
 
@@ -99,11 +105,14 @@ impl Default for Data {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Models {
-    /// Short name, file.gguf, hf:org/repo/file.gguf or http(s)://host/v1.
+    /// Short name, file.gguf, hf:org/repo/file.gguf or http(s)://host/v1; several servers as a list.
+    #[serde(deserialize_with = "servers::one_or_several")]
     pub(crate) genrm: String,
     /// The same forms; unset is the GenRM.
+    #[serde(deserialize_with = "servers::maybe_several")]
     pub(crate) policy: Option<String>,
-    /// "builtin", a folder of `grm train bt`, a head.safetensors, or http(s)://host of a reward server.
+    /// "builtin", a folder of `grm train bt`, a head.safetensors, or http(s)://host of a reward server, or several.
+    #[serde(deserialize_with = "servers::one_or_several")]
     pub(crate) disrm: String,
 }
 
@@ -190,6 +199,14 @@ impl Default for RunLimits {
     }
 }
 
+impl Data {
+    /// How many records there will be, where that is known before they are read.
+    pub(crate) fn expected(&self) -> Option<u64> {
+        let limit = self.limit?;
+        Some(self.shard.map_or(limit, |shard| shard.share(limit)))
+    }
+}
+
 /// A record, or what is wrong with it.
 pub(crate) type ReadRecord = Result<Record, ReadError>;
 
@@ -215,13 +232,22 @@ impl Recipe {
         let options =
             ReadOptions { seed: self.seed, limit, line_limit_bytes, max_text_bytes, ..ReadOptions::default() };
         let mut passed = 0;
-        Ok(grm_data::open(path, &options)?.filter(move |record| match record {
+        let after_skip = grm_data::open(path, &options)?.filter(move |record| match record {
             _ if passed == skip => true,
             Ok(_) => {
                 passed += 1;
                 false
             }
             Err(error) => !error.is_skippable(),
+        });
+        let (shard, mut place) = (self.data.shard, 0);
+        Ok(after_skip.filter(move |record| match (shard, record) {
+            (None, _) => true,
+            (Some(shard), Ok(_)) => {
+                place += 1;
+                shard.holds(place - 1)
+            }
+            (Some(shard), Err(error)) => shard.counts_unusable() || !error.is_skippable(),
         }))
     }
 
@@ -255,6 +281,7 @@ impl Recipe {
         self.seed = common.seed.unwrap_or(self.seed);
         self.data.skip = common.skip.or(self.data.skip).filter(|skip| *skip > 0);
         self.data.limit = common.limit.or(self.data.limit);
+        self.data.shard = common.shard.or(self.data.shard);
     }
 
     fn apply_models(&mut self, flags: &ModelFlags) {

@@ -22,7 +22,10 @@ use grm_data::AtomicFile;
 use grm_journal::{Journal, JournalOptions};
 use serde::{Deserialize, Serialize};
 
-use crate::recipe::Recipe;
+use crate::{
+    assemble::Place,
+    recipe::{Models, Recipe},
+};
 
 /// An open run.
 pub(crate) struct Run {
@@ -35,6 +38,8 @@ pub(crate) struct Run {
     /// What it reads.
     pub(crate) input: InputFile,
     verb: String,
+    /// Who answered so far, where that may not change.
+    begun_with: RunModels,
 }
 
 /// The file a run reads, pinned by content.
@@ -114,17 +119,55 @@ impl Run {
         let journal = Journal::open(&folder.join("journal"), &JournalOptions::default())?;
         // A folder where nothing was asked or made yet, after a typing error say, takes any settings.
         let begun = journal.stats().indexed > 0 || read_manifest(&folder).is_ok_and(|manifest| manifest.complete);
+        let mut begun_with = RunModels::default();
         if begun && !change_recipe {
             refuse_other_settings(&folder, verb, &recipe, &pinned)?;
+            begun_with = read_manifest(&folder).map(|manifest| manifest.models).unwrap_or_default();
         }
         if let Input::Inline(bytes) = input {
             write_whole(&folder.join("input.jsonl"), bytes)?;
             pinned.path = PathBuf::from("input.jsonl");
         }
-        let run = Self { folder, recipe, journal, input: pinned, verb: verb.to_owned() };
+        let run = Self { folder, recipe, journal, input: pinned, verb: verb.to_owned(), begun_with };
         write_whole(&run.folder.join("recipe.toml"), run.recipe.resolved_text()?.as_bytes())?;
         run.write_manifest(&RunModels::default(), false)?;
         Ok(run)
+    }
+
+    /// A run whose journal and outputs come from others: its settings are written, and it is not complete yet.
+    pub(crate) fn joined(folder: &Path, manifest: &Manifest, recipe: Recipe) -> anyhow::Result<Self> {
+        let journal = Journal::open(&folder.join("journal"), &JournalOptions::default())?;
+        let (input, verb) = (manifest.input.clone(), manifest.verb.clone());
+        let run = Self { folder: folder.to_owned(), recipe, journal, input, verb, begun_with: RunModels::default() };
+        write_whole(&run.folder.join("recipe.toml"), run.recipe.resolved_text()?.as_bytes())?;
+        run.write_manifest(&manifest.models, false)?;
+        Ok(run)
+    }
+
+    /// Notes who answers. Servers may change their addresses from one day to the next, but not what they serve.
+    pub(crate) fn begin(&self, models: &RunModels) -> anyhow::Result<()> {
+        let Models { genrm, policy, disrm } = &self.recipe.models;
+        let policy = policy.as_ref().unwrap_or(genrm);
+        let (before, now) = (&self.begun_with, models);
+        for (role, name, before, now) in [
+            ("GenRM", genrm, &before.genrm, &now.genrm),
+            ("policy", policy, &before.policy, &now.policy),
+            ("DisRM", disrm, &before.disrm, &now.disrm),
+        ] {
+            if let (true, Some(before), Some(now)) = (is_remote(name), before, now)
+                && before != now
+            {
+                bail!(
+                    "{} was begun with the {role} {} ({}), but {name} serves {} ({}); serve the same model, use another --out, or --change-recipe to continue here",
+                    self.folder.display(),
+                    before.name,
+                    before.revision,
+                    now.name,
+                    now.revision
+                );
+            }
+        }
+        self.write_manifest(models, false)
     }
 
     /// The data file, wherever it is.
@@ -255,7 +298,9 @@ fn data_files(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> anyhow::
 /// them are not.
 fn deciding_part(recipe: &Recipe) -> Recipe {
     let mut part = recipe.clone();
-    part.data = crate::recipe::Data { skip: part.data.skip, ..Default::default() };
+    part.data = crate::recipe::Data { skip: part.data.skip, shard: part.data.shard, ..Default::default() };
+    part.models = without_addresses(&part.models);
+    part.plan = crate::planning::PlanSettings::default();
     part.run = crate::recipe::RunLimits::default();
     part.engine = crate::recipe::Engine { adapter: part.engine.adapter, ..Default::default() };
     part.endpoint = crate::recipe::Endpoint {
@@ -264,6 +309,29 @@ fn deciding_part(recipe: &Recipe) -> Recipe {
         ..Default::default()
     };
     part
+}
+
+/// What is in the first recipe and not in the second, and the other way round, of what decides results.
+pub(crate) fn differences(before: &Recipe, now: &Recipe) -> anyhow::Result<Vec<String>> {
+    let (old, new) = (deciding_part(before).resolved_text()?, deciding_part(now).resolved_text()?);
+    let diff = similar::TextDiff::from_lines(&old, &new);
+    let line = |change: similar::Change<&str>| match change.tag() {
+        similar::ChangeTag::Delete => Some(format!("  - {}", change.value().trim_end())),
+        similar::ChangeTag::Insert => Some(format!("  + {}", change.value().trim_end())),
+        similar::ChangeTag::Equal => None,
+    };
+    Ok(diff.iter_all_changes().filter_map(line).collect())
+}
+
+/// Which models, wherever they are served: a server is known by what it serves, which [`Run::begin`] compares.
+fn without_addresses(models: &Models) -> Models {
+    let place = |name: &String| if is_remote(name) { "a server".to_owned() } else { name.clone() };
+    let Models { genrm, policy, disrm } = models;
+    Models { genrm: place(genrm), policy: policy.as_ref().map(place), disrm: place(disrm) }
+}
+
+fn is_remote(name: &str) -> bool {
+    matches!(Place::of(name), Place::Remote(_))
 }
 
 /// `runs/judge-pairs-1a2b3c4d`: the same command finds the same folder again.
@@ -284,15 +352,7 @@ fn refuse_other_settings(folder: &Path, verb: &str, recipe: &Recipe, input: &Inp
     }
     let before = Recipe::read(&path)?;
     let manifest = read_manifest(folder)?;
-    let (old, new) = (deciding_part(&before).resolved_text()?, deciding_part(recipe).resolved_text()?);
-    let mut differences: Vec<String> = Vec::new();
-    for change in similar::TextDiff::from_lines(&old, &new).iter_all_changes() {
-        match change.tag() {
-            similar::ChangeTag::Delete => differences.push(format!("  - {}", change.value().trim_end())),
-            similar::ChangeTag::Insert => differences.push(format!("  + {}", change.value().trim_end())),
-            similar::ChangeTag::Equal => {}
-        }
-    }
+    let mut differences = differences(&before, recipe)?;
     if manifest.input.blake3 != input.blake3 {
         differences.push(format!("  - input {}\n  + input {}", manifest.input.described(), input.described()));
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use grm_core::{Choice, Role};
+use grm_core::{Choice, MediaKind, Role};
 use serde::{Deserialize, Serialize};
 
 /// What people (or the set's own judge) said of a pair.
@@ -85,17 +85,6 @@ pub enum ItemPart {
     Text(String),
     /// A picture, clip or sound.
     Media(MediaKind, MediaSource),
-}
-
-/// What a medium is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum MediaKind {
-    /// A still picture.
-    Image,
-    /// A clip.
-    Video,
-    /// A sound.
-    Audio,
 }
 
 /// Where a medium is, by reference.

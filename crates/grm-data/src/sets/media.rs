@@ -92,6 +92,18 @@ pub fn locate(media: &MediaRef, root: &Path, store: &Path) -> PathBuf {
     if is_stored && stored.is_file() { stored } else { folder.join(&media.path) }
 }
 
+/// A file that a record names: found inside `folder` and hashed.
+pub(crate) fn reference(folder: &Path, path: &Path) -> Result<MediaRef, MediaFault> {
+    Places { root: folder, store: folder }.file(path)
+}
+
+/// Whether a file that is there lies in the folder once links are followed, or among the folder's own cached files.
+pub(crate) fn is_inside(root: &Path, full: &Path) -> io::Result<bool> {
+    let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+    let (real, root) = (full.canonicalize()?, root.canonicalize()?);
+    Ok(real.starts_with(&root) || cache_blobs(&root).is_some_and(|blobs| real.starts_with(blobs)))
+}
+
 struct Places<'a> {
     root: &'a Path,
     store: &'a Path,
@@ -144,13 +156,14 @@ impl Places<'_> {
         }
         let full = self.root.join(path);
         let unreadable = |source| MediaFault::Unreadable { path: full.clone(), source };
-        let real = full.canonicalize().map_err(unreadable)?;
-        let root = if self.root.as_os_str().is_empty() { Path::new(".") } else { self.root };
-        let root = root.canonicalize().map_err(unreadable)?;
-        if !real.starts_with(&root) && !cache_blobs(&root).is_some_and(|blobs| real.starts_with(blobs)) {
+        if !is_inside(self.root, &full).map_err(unreadable)? {
             return Err(outside());
         }
-        let (sha256, length) = hash(&real).map_err(unreadable)?;
+        // Opening a pipe would wait for somebody to write into it.
+        if !std::fs::metadata(&full).map_err(unreadable)?.is_file() {
+            return Err(unreadable(io::Error::other("it is no ordinary file")));
+        }
+        let (sha256, length) = hash(&full).map_err(unreadable)?;
         if length == 0 {
             return Err(MediaFault::Empty);
         }

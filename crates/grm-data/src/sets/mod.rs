@@ -14,7 +14,9 @@ pub mod training;
 
 use std::path::Path;
 
-pub use item::{Item, ItemPart, ItemTurn, MediaKind, MediaSource, Truth};
+pub use grm_core::MediaKind;
+pub use item::{Item, ItemPart, ItemTurn, MediaSource, Truth};
+pub(crate) use media::is_inside;
 pub use media::{MediaFault, MediaProblem};
 
 use crate::ReadError;

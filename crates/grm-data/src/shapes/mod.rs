@@ -1,13 +1,14 @@
 //! The accepted record shapes, one file a shape.
 
 mod chosen_rejected;
+mod media;
 mod own;
 mod response_pair;
 mod rmb;
 
 use serde_json::Value;
 
-use crate::records::{Format, ReadOptions};
+use crate::records::{Format, MediaFields, ReadOptions};
 use crate::row::{Row, list};
 use crate::usable::Draft;
 use crate::{Place, ReadError};
@@ -22,7 +23,7 @@ pub(crate) enum Shape {
 }
 
 /// Said when a record has none of the shapes.
-const ACCEPTED: &str = "`prompt`, `chosen` and `rejected`; or `prompt`, `response_a` and `response_b` with or without \
+const ACCEPTED: &str = "`prompt`, `chosen` and `rejected`, each with or without media; or `prompt`, `response_a` and `response_b` with or without \
      `label`; or RMB's `conversation_input`, `chosen` and `reject`; or grm's own `comparison` and `label`, or `id`, \
      `prompt` and `responses`";
 
@@ -90,7 +91,7 @@ impl Shape {
             Ok(Self::Own)
         } else if has("conversation_input") && has("chosen") && has("reject") {
             Ok(Self::Rmb)
-        } else if has("chosen") && has("rejected") {
+        } else if has("chosen") && has("rejected") || media::RESPONSES.into_iter().all(has) {
             Ok(Self::ChosenRejected)
         } else if has("prompt") && response_pair::NAMES.iter().any(|[first, second]| has(first) && has(second)) {
             Ok(Self::ResponsePair)
@@ -103,13 +104,16 @@ impl Shape {
     pub(crate) fn read(self, row: &Row, options: &ReadOptions) -> Result<Draft, ReadError> {
         if let Some(field) = MEDIA_FIELDS.into_iter().find(|name| row.value(name).is_some_and(|value| !is_empty(value)))
         {
-            return Err(ReadError::Media { place: row.place.clone(), field: field.to_owned() });
+            return match (self, options.media) {
+                (Self::ChosenRejected, MediaFields::Name) => media::read(row, options),
+                _ => Err(ReadError::Media { place: row.place.clone(), field: field.to_owned() }),
+            };
         }
         match self {
             Self::ChosenRejected => chosen_rejected::read(row, options),
             Self::ResponsePair => response_pair::read(row, options),
             Self::Rmb => rmb::read(row),
-            Self::Own => own::read(row),
+            Self::Own => own::read(row, options.media),
         }
     }
 }

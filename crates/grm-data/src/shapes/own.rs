@@ -1,14 +1,15 @@
 //! Our own records: a `Preference`, or a `Comparison` without its label.
 
-use grm_core::{Comparison, Preference};
+use grm_core::{Comparison, Preference, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::ReadError;
+use crate::records::MediaFields;
 use crate::row::Row;
 use crate::usable::{Draft, Known};
 
-pub(super) fn read(row: &Row) -> Result<Draft, ReadError> {
+pub(super) fn read(row: &Row, media: MediaFields) -> Result<Draft, ReadError> {
     let (comparison, known) = if row.fields.contains_key("comparison") {
         let Preference { comparison, label } = decode(row)?;
         (comparison, Known::Label(label))
@@ -16,7 +17,8 @@ pub(super) fn read(row: &Row) -> Result<Draft, ReadError> {
         (decode(row)?, Known::Nothing)
     };
     let Comparison { id, prompt, responses } = comparison;
-    if !prompt.is_text_only() || !responses.iter().all(|response| response.is_text_only()) {
+    let is_text_only = prompt.is_text_only() && responses.iter().all(Response::is_text_only);
+    if !is_text_only && media == MediaFields::Refuse {
         return Err(ReadError::Media { place: row.place.clone(), field: "parts".to_owned() });
     }
     Ok(Draft {

@@ -65,7 +65,7 @@ fn files_of_other_shapes_are_refused_with_the_fields_they_have() {
         ("dev/PandaLM/testset-v1.json", "rename `instruction` to `prompt`"),
         ("dev/LLMBar_Processed/Processed/FairEval/dataset.json", "rename `output_1` to `response_1`"),
         ("dev/RMB/eval_result/ArmoRM-Llama3-8B-v0.1_result.json", "`chosen_reward`"),
-        ("dev/media/mini_prefs.jsonl", "comes with the omni issue"),
+        ("dev/media/mini_prefs.jsonl", "only text is read here"),
         ("dev/RM-Bench/chat_filtered.json", "`chosen[0]`"),
     ] {
         let path = folder.join(file);

@@ -4,6 +4,7 @@
 
 mod containers;
 mod dev_data;
+mod media;
 mod shapes;
 mod table;
 mod trouble;

@@ -76,7 +76,7 @@ fn a_label_that_could_mean_either_is_refused() {
 
 #[test]
 fn media_are_refused_by_name() {
-    let omni = "comes with the omni issue";
+    let omni = "only text is read here";
     check_shape(r#"{"prompt":"Q","chosen":"C","rejected":"R","images":["a.png"]}"#, &["`images`", omni]);
     check_shape(r#"{"prompt":"Q","chosen":"C","rejected":"R","image":{"bytes":"x","path":null}}"#, &["`image`", omni]);
     let piece = r#"{"prompt":[{"role":"user","content":[{"type":"image_url"}]}],"chosen":"C","rejected":"R"}"#;

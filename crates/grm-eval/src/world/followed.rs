@@ -1,7 +1,8 @@
 //! The fast path: the method on the world's own numbers, record for record what the pipeline would leave.
 
 use grm_core::{
-    Choice, CriterionSource, Decision, Invalid, Judgment, Outcome, Refinement, RewardScore, Trajectory, Verdict, Votes,
+    Choice, CriterionSource, Decision, Invalid, Judgment, Outcome, RankedBy, Refinement, RewardScore, Trajectory,
+    Verdict, Votes,
 };
 use grm_judge::{Explore, JudgeSettings, VerdictRule};
 
@@ -67,7 +68,8 @@ impl World {
         };
         let judgment = preferred.map(|preferred| judgment(preferred, index));
         let meta = Trajectory::meta_of(&judgment, originals, &refinements);
-        Trajectory { index, criterion: words::criterion(index), source, judgment, refinements, meta }
+        let criterion = words::criterion(index);
+        Trajectory { index, criterion, source, judgment, refinements, meta, ranked_by: RankedBy::Refinement }
     }
 
     fn refinement(&self, text: Text) -> Refinement {

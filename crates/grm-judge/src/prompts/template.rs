@@ -156,8 +156,9 @@ struct File {
     flags: &'static [&'static str],
 }
 
-const FILES: [File; 9] = [
+const FILES: [File; 10] = [
     File { name: "system.j2", builtin: include_str!("system.j2"), slots: &[], flags: &[] },
+    File { name: "system_media.j2", builtin: include_str!("system_media.j2"), slots: &[], flags: &[] },
     File {
         name: "pair.j2",
         builtin: include_str!("pair.j2"),
@@ -196,7 +197,7 @@ struct Source {
 
 impl Sources {
     pub(super) fn builtin() -> Self {
-        static FILES: [File; 9] = self::FILES;
+        static FILES: [File; 10] = self::FILES;
         let source = |file: &'static File| Source { file, path: file.name.into(), text: file.builtin.to_owned() };
         Self { files: FILES.iter().map(source).collect() }
     }

@@ -81,6 +81,7 @@ mod tests {
             judgment: judgment.ok_or(Invalid::MissingVerdict),
             refinements: [Err(Invalid::Upstream), Err(Invalid::Upstream)],
             meta: meta.map(|value| MetaReward { value, consistent: true }).ok_or(Invalid::Upstream),
+            ranked_by: grm_core::RankedBy::Refinement,
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
 use super::ExportError;
 
 /// What an earlier export may have left; a folder with anything else in it is not replaced.
-const OURS: [&str; 15] = [
+const OURS: [&str; 18] = [
     "config.json",
     "adapter_config.json",
     "adapter_model.safetensors",
@@ -25,6 +25,9 @@ const OURS: [&str; 15] = [
     "generation_config.json",
     "chat_template.jinja",
     "chat_template.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "media.json",
 ];
 
 /// A folder under construction, named `NAME.partial` until [`PartialFolder::commit`]; dropped before that it is removed.

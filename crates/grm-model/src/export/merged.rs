@@ -52,15 +52,23 @@ impl Default for MergedExport {
     }
 }
 
+/// How media are prepared for a model that sees and hears.
+const MEDIA_FILES: [&str; 3] = ["preprocessor_config.json", "processor_config.json", "media.json"];
+
 impl CausalLm {
-    /// Writes `W + scale · B A`, folded in f32, as a `*ForCausalLM` folder.
+    /// Writes `W + scale · B A`, folded in f32, as a `*ForCausalLM` folder; a model that sees and hears with its towers,
+    /// described as its base is.
     ///
     /// # Errors
     /// NaN, a base that is another model, or a `folder` that holds something else or cannot be written to.
     pub fn write_merged(&self, folder: &Path, export: &MergedExport) -> Result<(), ExportError> {
+        let copied = [&TOKENIZER_FILES[..], &["generation_config.json"]].concat();
+        if self.trunk.senses.is_some() {
+            let copied = [&copied[..], &MEDIA_FILES].concat();
+            return write(folder, &pieces::of_causal(self), &thinker_keys(export)?, export, &copied);
+        }
         let mut keys = keys(&self.trunk.config, export)?;
         keys.insert("architectures".into(), json!([self.trunk.config.family.causal_architecture()]));
-        let copied = [&TOKENIZER_FILES[..], &["generation_config.json"]].concat();
         write(folder, &pieces::of_causal(self), &keys, export, &copied)
     }
 }
@@ -152,6 +160,17 @@ fn keys(config: &DecoderConfig, export: &MergedExport) -> Result<Map<String, Val
             keys.insert(key.into(), dtype.into());
         }
     }
+    Ok(keys)
+}
+
+/// The description of a model that sees and hears is its base's: training changes none of it.
+fn thinker_keys(export: &MergedExport) -> Result<Map<String, Value>, ExportError> {
+    let base = export.base.as_ref().filter(|base| base.is_dir()).ok_or(ExportError::NoThinkerBase)?;
+    let path = base.join("config.json");
+    let bytes = fs::read(&path).map_err(|source| ExportError::Io { path: path.clone(), source })?;
+    let keys = serde_json::from_slice(&bytes).ok().and_then(|value: Value| value.as_object().cloned());
+    let mut keys = keys.ok_or(ExportError::NoThinkerBase)?;
+    keys.insert("torch_dtype".into(), export.precision.torch_name().into());
     Ok(keys)
 }
 

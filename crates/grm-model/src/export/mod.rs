@@ -35,6 +35,9 @@ pub enum ExportError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A model with towers and no folder that describes them.
+    #[error("a model that sees and hears is described by its base's config.json; name the base's folder")]
+    NoThinkerBase,
     /// Something else has the name.
     #[error("{} is there already and is not an earlier export; name another place or move it away", path.display())]
     Occupied {

@@ -9,6 +9,7 @@ use crate::{
     lora::linears,
     parameters::host_values,
     reward::RewardModel,
+    trunk::Trunk,
     weights::HostTensor,
 };
 
@@ -66,12 +67,20 @@ pub(crate) fn of_causal(model: &CausalLm) -> Vec<Piece> {
     let mut pieces = of_decoder(&model.trunk.decoder);
     let head = model.head.as_ref().map(|head| of_linear("lm_head", head));
     pieces.extend(head.into_iter().flatten());
+    pieces.extend(of_towers(&model.trunk));
     pieces
+}
+
+/// The towers of a model that sees and hears; nothing for others. Queries, keys and values stand apart, as
+/// Qwen2.5-Omni's checkpoints have them.
+fn of_towers(trunk: &Trunk) -> Vec<Piece> {
+    let host = trunk.to_host(&|name| !name.starts_with(crate::trunk::PREFIX));
+    host.iter().map(|(name, tensor)| Piece::host(name.clone(), tensor)).collect()
 }
 
 /// With `score.weight`, and `score.bias` where there is one.
 pub(crate) fn of_reward(model: &RewardModel) -> Vec<Piece> {
-    [of_decoder(&model.trunk.decoder), of_head(model)].concat()
+    [of_decoder(&model.trunk.decoder), of_head(model), of_towers(&model.trunk)].concat()
 }
 
 pub(crate) fn of_head(model: &RewardModel) -> Vec<Piece> {

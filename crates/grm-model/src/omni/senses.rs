@@ -29,11 +29,11 @@ const KEPT_NUMBERS_MAX: usize = 128 << 20;
 
 /// Both towers, named as checkpoints name them below the `thinker.`.
 #[derive(Module, Debug)]
-pub struct Towers {
+pub(crate) struct Towers {
     /// For pictures and clips.
-    pub visual: VisionTower,
+    pub(crate) visual: VisionTower,
     /// For sounds; Qwen2.5-VL has none.
-    pub audio_tower: Option<AudioTower>,
+    pub(crate) audio_tower: Option<AudioTower>,
 }
 
 /// Towers, their configuration, and the features they gave last.

@@ -14,6 +14,7 @@ use crate::{
     cli,
     exit::{Exit, chain},
     run::read_manifest,
+    servers::urls,
     terminal::{Paint, colours, plain},
 };
 
@@ -47,8 +48,12 @@ pub(crate) async fn run(flags: cli::Doctor) -> anyhow::Result<Exit> {
     let target = flags.target.clone().unwrap_or_default();
     let findings = if target.is_empty() {
         machine()
-    } else if let Place::Remote(url) = Place::of(&target) {
-        endpoint(&url, flags.key_env.as_deref().unwrap_or("OPENAI_API_KEY")).await?
+    } else if let Place::Remote(list) = Place::of(&target) {
+        let mut findings = Vec::new();
+        for url in urls(&list) {
+            findings.extend(endpoint(url, flags.key_env.as_deref().unwrap_or("OPENAI_API_KEY")).await?);
+        }
+        findings
     } else if Path::new(&target).is_dir() {
         folder(Path::new(&target))
     } else if Path::new(&target).is_file() && !target.ends_with(".gguf") {

@@ -353,6 +353,7 @@ mod tests {
             }),
             refinements: [Err(Invalid::Empty), Err(Invalid::Empty)],
             meta: Ok(MetaReward { value: 1.0, consistent: true }),
+            ranked_by: grm_core::RankedBy::Refinement,
         };
         let decision = preferred.first().map_or(Decision::Tie, |preferred| Decision::Prefer(*preferred));
         PairOutcome::Judged(Box::new(JudgedPair {

@@ -46,8 +46,8 @@ pub(crate) async fn run(flags: cli::Judge) -> anyhow::Result<Exit> {
 /// Judges every pair of an open run and reports.
 pub(crate) async fn judge(run: Run, show: Option<Show>, json: bool) -> anyhow::Result<Exit> {
     let mut roles = Roles::assemble(&run.recipe, &run.journal).await?;
-    run.write_manifest(&roles.identities, false)?;
-    roles.pairs_expected = run.recipe.data.limit;
+    run.begin(&roles.identities)?;
+    roles.pairs_expected = run.recipe.data.expected();
     let show = show.unwrap_or(
         if run.recipe.data.limit.is_some_and(|limit| limit <= FULL_VIEWS_MAX) || run.input.bytes < 20_000 {
             Show::Criteria
@@ -89,14 +89,15 @@ pub(crate) fn finish(run: &Run, roles: &Roles, ended: Ended, json: bool) -> anyh
         return interrupted(run);
     };
     run.write_manifest(&roles.identities, true)?;
+    roles.write_servers(run)?;
     if json {
         let document = serde_json::json!({
             "version": 1, "run": run.folder, "metrics": &*metrics, "pairs": first,
-            "pairs_in": run.folder.join("trajectories.jsonl"),
+            "pairs_in": run.folder.join("trajectories.jsonl"), "servers": roles.fleets.stats(),
         });
         print(&format!("{document}\n"))?;
     } else {
-        print(&summary(run, &metrics, seconds))?;
+        print(&(summary(run, &metrics, seconds) + &roles.fleets.text()))?;
     }
     Ok(exit(run, &metrics))
 }

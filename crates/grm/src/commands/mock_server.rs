@@ -21,6 +21,7 @@ pub(crate) async fn run(flags: cli::MockServer) -> anyhow::Result<Exit> {
     }
     config.malformed = flags.malformed.unwrap_or(config.malformed);
     config.max_concurrency = flags.capacity.or(config.max_concurrency);
+    config.slots = flags.slots.or(config.slots);
     config.check()?;
     let listener = TcpListener::bind(("127.0.0.1", flags.port)).await.with_context(|| {
         format!("could not listen on 127.0.0.1:{}; pick another --port, or 0 for a free one", flags.port)

@@ -5,14 +5,19 @@ mod compare;
 pub(crate) mod data;
 mod doctor;
 pub(crate) mod eval;
+pub(crate) mod export;
 pub(crate) mod figures;
+pub(crate) mod import;
 mod judge;
 mod mock_server;
 mod models;
+mod omni_world;
+pub(crate) mod plan;
 mod quickstart;
 pub(crate) mod report;
 mod runs;
 mod runs_diff;
+pub(crate) mod runs_merge;
 pub(crate) mod simulate;
 mod synthesize;
 mod synthesize_verdict;
@@ -40,8 +45,12 @@ pub(crate) async fn dispatch(arguments: Cli) -> anyhow::Result<Exit> {
         Verb::Figures(flags) => figures::run(&flags),
         Verb::Audit(flags) => audit::run(&flags),
         Verb::Simulate(flags) => simulate::run(&flags),
+        Verb::OmniWorld(flags) => omni_world::run(&flags),
         Verb::Loop(flags) => training_loop::run(&flags).await,
+        Verb::Plan(flags) => plan::run(&flags),
         Verb::Train(flags) => train::run(flags).await,
+        Verb::Export(flags) => export::run(&flags),
+        Verb::Import(flags) => import::run(&flags),
         Verb::MockServer(flags) => mock_server::run(flags).await,
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
-use super::{judge, print, runs_diff, synthesize};
+use super::{judge, print, runs_diff, runs_merge, synthesize};
 use crate::{
     cli::{Runs, RunsAction, Show},
     exit::Exit,
@@ -23,6 +23,7 @@ pub(crate) async fn run(flags: Runs) -> anyhow::Result<Exit> {
         RunsAction::Show { folder, pair, show, json } => self::show(&folder, pair.as_deref(), show, json),
         RunsAction::Diff { first, second, flips, json } => runs_diff::run(&first, &second, flips, json),
         RunsAction::Resume { folder } => resume(&folder).await,
+        RunsAction::Merge(flags) => runs_merge::run(&flags),
     }
 }
 

@@ -37,6 +37,9 @@ pub(crate) async fn run(flags: cli::Synthesize) -> anyhow::Result<Exit> {
         bail!("nothing to synthesize from: give a FILE of labelled pairs");
     };
     let input = Input::File(&path);
+    if recipe.synthesis.form == ExampleForm::Verdict && recipe.data.shard.is_some() {
+        bail!("--form verdict asks no model, so there is nothing to share out; leave --shard away");
+    }
     if flags.common.dry_run && recipe.synthesis.form == ExampleForm::Verdict {
         return synthesize_verdict::dry_run(&recipe, &input);
     }
@@ -53,17 +56,21 @@ pub(crate) async fn synthesize(run: Run, json: bool) -> anyhow::Result<Exit> {
         return tokio::task::spawn_blocking(move || synthesize_verdict::synthesize(&run, json)).await?;
     }
     let mut roles = Roles::assemble(&run.recipe, &run.journal).await?;
-    run.write_manifest(&roles.identities, false)?;
-    roles.pairs_expected = run.recipe.data.limit;
+    run.begin(&roles.identities)?;
+    roles.pairs_expected = run.recipe.data.expected();
     let ended = synthesize_pairs(&run, &roles).await?;
     let Ended::Finished { metrics, seconds, .. } = ended else {
         return interrupted(&run);
     };
     run.write_manifest(&roles.identities, true)?;
+    roles.write_servers(&run)?;
     if json {
-        print(&format!("{}\n", serde_json::json!({ "version": 1, "run": run.folder, "metrics": &*metrics })))?;
+        let servers = roles.fleets.stats();
+        let document =
+            serde_json::json!({ "version": 1, "run": run.folder, "metrics": &*metrics, "servers": servers });
+        print(&format!("{document}\n"))?;
     } else {
-        print(&summary(&run, &metrics, seconds))?;
+        print(&(summary(&run, &metrics, seconds) + &roles.fleets.text()))?;
     }
     Ok(exit(&run, &metrics))
 }
@@ -76,10 +83,10 @@ pub(crate) async fn synthesize_pairs(run: &Run, roles: &Roles) -> anyhow::Result
     let work = |record: Record| synthesize_one(pipeline.clone(), record);
     let ended = run_pairs(run, roles, "Synthesised pairs", work, |done: &Done<Examples>, metrics, _| {
         if let Some(example) = &done.extra.sft {
-            sft.write(&SftRecord::try_from(example)?)?;
+            sft.write(&SftRecord::from(example))?;
         }
         if let Some(example) = &done.extra.dpo {
-            dpo.write(&DpoRecord::try_from(example)?)?;
+            dpo.write(&DpoRecord::from(example))?;
         }
         if let Some(route) = done.extra.route {
             *metrics.routes.entry(route).or_default() += 1;

@@ -19,7 +19,6 @@ use crate::{
 
 /// Why a pair gave no example; the words of the counts.
 const UNLABELLED: &str = "the record has no label, and the verdict form is made of labels";
-const MEDIA: &str = "the pair holds media, which training files cannot hold yet";
 
 /// What came of all pairs.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -100,15 +99,12 @@ type Made = (Choice, SftRecord, DpoRecord);
 fn examples(prompts: &Prompts, record: Record, both_orders: bool) -> Result<Vec<Made>, &'static str> {
     let Record::Labelled(preference) = record else { return Err(UNLABELLED) };
     let other = both_orders.then(|| preference.swapped());
-    std::iter::once(preference).chain(other).map(|shown| made(prompts, &shown)).collect()
+    Ok(std::iter::once(preference).chain(other).map(|shown| made(prompts, &shown)).collect())
 }
 
-fn made(prompts: &Prompts, shown: &Preference) -> Result<Made, &'static str> {
+fn made(prompts: &Prompts, shown: &Preference) -> Made {
     let VerdictExamples { sft, dpo } = VerdictExamples::of(prompts, shown);
-    match (SftRecord::try_from(&sft), DpoRecord::try_from(&dpo)) {
-        (Ok(sft), Ok(dpo)) => Ok((shown.label, sft, dpo)),
-        _ => Err(MEDIA),
-    }
+    (shown.label, SftRecord::from(&sft), DpoRecord::from(&dpo))
 }
 
 impl Counts {
@@ -148,13 +144,15 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_with_media_or_without_a_label_gives_nothing_and_says_why() {
+    fn a_pair_with_media_keeps_them_and_one_without_a_label_gives_nothing_and_says_why() {
         let prompts = Prompts::builtin();
         let made = examples(&prompts, record(Part::text("Six.")), false).unwrap();
         let [(label, sft, dpo)] = made.as_slice() else { panic!("one record, not {}", made.len()) };
-        assert_eq!((*label, sft.target(), dpo.rejected[0].content.as_str()), (Choice::Second, "[[B]]", "[[A]]"));
+        assert_eq!((*label, sft.target(), dpo.rejected[0].content.text()), (Choice::Second, "[[B]]", Some("[[A]]")));
         let media = MediaRef { sha256: "00".into(), path: "spider.png".into() };
-        assert_eq!(examples(&prompts, record(Part::Image { media }), false), Err(MEDIA));
+        let made = examples(&prompts, record(Part::Image { media: media.clone() }), false).unwrap();
+        let shown = made[0].1.prompt().iter().flat_map(|message| message.content.parts().into_owned());
+        assert_eq!(shown.filter(|part| *part == Part::Image { media: media.clone() }).count(), 1);
         let unlabelled = Record::Unlabelled(record(Part::text("Six.")).comparison().clone());
         assert_eq!(examples(&prompts, unlabelled, false), Err(UNLABELLED));
     }

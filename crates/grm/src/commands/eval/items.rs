@@ -14,7 +14,10 @@ use grm_data::{
 };
 
 use super::sample::{Draw, rank};
-use crate::recipe::{Data, Recipe};
+use crate::{
+    recipe::{Data, Recipe},
+    shards::Shard,
+};
 
 /// The name of a set that is a plain file of labelled pairs.
 pub(super) const PAIRS: &str = "pairs";
@@ -106,10 +109,14 @@ impl Source {
             Some(count) => Some(self.drawn(recipe, count)?),
             None => None,
         };
+        let shard = recipe.data.shard;
         let count = wanted.as_ref().map(|ranks| ranks.len() as u64);
+        let count = count.map(|count| shard.map_or(count, |shard| shard.share(count)));
         let (seed, subsets) = (recipe.seed, recipe.eval.subsets.clone());
         let (skip, limit) = (recipe.data.skip.unwrap_or(0), recipe.data.limit.unwrap_or(u64::MAX));
-        let readable = keep_usable(self.open()?, left_out.clone());
+        // One shard counts what cannot be used, so that counts add up.
+        let counts = shard.is_none_or(Shard::counts_unusable);
+        let readable = keep_usable(self.open()?, if counts { left_out.clone() } else { LeftOut::default() });
         let chosen = readable.filter(move |item| match item {
             Ok(item) => {
                 in_subsets(&subsets, &item.subset)
@@ -119,7 +126,12 @@ impl Source {
         });
         let places = Places { seed };
         let [skip, limit] = [skip, limit].map(|count| usize::try_from(count).unwrap_or(usize::MAX));
-        let placed = chosen.skip(skip).take(limit).map(move |item| Ok(places.place(&item?)));
+        let shared = chosen
+            .skip(skip)
+            .take(limit)
+            .zip(0..)
+            .filter(move |(item, place)| item.is_err() || shard.is_none_or(|shard| shard.holds(*place)));
+        let placed = shared.map(move |(item, _)| Ok(places.place(&item?)));
         Ok(Drawn { items: Box::new(placed), count, left_out })
     }
 

@@ -56,16 +56,22 @@ pub(crate) async fn evaluate(run: Run, json: bool) -> anyhow::Result<Exit> {
         false => None,
     };
     let identities = roles.as_ref().map(|roles| roles.identities.clone()).unwrap_or_default();
-    run.write_manifest(&identities, false)?;
+    run.begin(&identities)?;
     let drawn = source.draw(&run.recipe)?;
     let panel = Arc::new(Panel::of(roles.as_ref(), &run.recipe)?);
     let load = roles.as_ref().map_or_else(|| Arc::new(Load::default) as LoadSource, |roles| roles.load.clone());
-    let progress = Progress::start(drawn.count.or(run.recipe.data.limit), load);
+    let progress = Progress::start(drawn.count.or(run.recipe.data.expected()), load);
     let Some(left_out) = judge_items(&run, progress, &panel, drawn).await? else { return interrupted(&run) };
     run.journal.sync()?;
     let missing = source.missing()?;
     protocols::report(&run, &left_out, &missing, json)?;
     run.write_manifest(&identities, true)?;
+    if let Some(roles) = roles {
+        roles.write_servers(&run)?;
+        if !json {
+            print(&roles.fleets.text())?;
+        }
+    }
     Ok(Exit::Done)
 }
 

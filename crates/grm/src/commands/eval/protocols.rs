@@ -62,13 +62,31 @@ fn evaluated(folder: &Path, set: &str, wanted: &[&Protocol], notes: Vec<String>)
     Ok(Evaluated { version: 1, set: set.to_owned(), notes, rows })
 }
 
-/// Writes `eval.json` and prints the table.
+/// Scores a run with what has to be known before quoting it.
 pub(super) fn report(run: &Run, left_out: &LeftOut, missing: &[String], json: bool) -> anyhow::Result<()> {
-    let set = run.recipe.eval.set.clone().unwrap_or_else(|| PAIRS.into());
     let mut notes = notes(&run.recipe, missing);
     for (problem, count) in pairs::taken(left_out) {
         notes.push(format!("{count} items left out: {problem}"));
     }
+    if let Some(shard) = run.recipe.data.shard {
+        notes.push(format!("{SHARD_NOTE}{shard}, joined to the rest by grm runs merge"));
+    }
+    score(run, notes, json)
+}
+
+/// How the note begins that only a shard has.
+const SHARD_NOTE: &str = "shard ";
+
+/// Scores the outcome files of joined shards; `first` is the one that counted what was left out.
+pub(crate) fn report_merged(run: &Run, first: &Path, json: bool) -> anyhow::Result<()> {
+    let mut notes = read_evaluated(first)?.notes;
+    notes.retain(|note| !note.starts_with(SHARD_NOTE));
+    score(run, notes, json)
+}
+
+/// Writes `eval.json` and prints the table.
+fn score(run: &Run, notes: Vec<String>, json: bool) -> anyhow::Result<()> {
+    let set = run.recipe.eval.set.clone().unwrap_or_else(|| PAIRS.into());
     let wanted: Vec<&Protocol> = protocols::of_set(&set).collect();
     let evaluated = evaluated(&run.folder, &set, &wanted, notes)?;
     run.write("eval.json", &pretty(&evaluated)?)?;
@@ -114,17 +132,19 @@ pub(super) fn rescore(folder: &Path, names: &[String], json: bool) -> anyhow::Re
     } else {
         names.iter().map(|name| named(name)).collect::<anyhow::Result<Vec<_>>>()?
     };
-    let path = folder.join("eval.json");
-    let before: Evaluated =
-        serde_json::from_slice(&std::fs::read(&path).with_context(|| format!("could not read {}", path.display()))?)
-            .with_context(|| format!("{} is damaged", path.display()))?;
-    let evaluated = evaluated(folder, set, &wanted, before.notes)?;
+    let evaluated = evaluated(folder, set, &wanted, read_evaluated(folder)?.notes)?;
     if json {
         print(&format!("{}\n", serde_json::to_string(&evaluated)?))?;
     } else {
         print(&format!("{}\n", text(&evaluated)))?;
     }
     Ok(Exit::Done)
+}
+
+fn read_evaluated(folder: &Path) -> anyhow::Result<Evaluated> {
+    let path = folder.join("eval.json");
+    let bytes = std::fs::read(&path).with_context(|| format!("could not read {}", path.display()))?;
+    serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))
 }
 
 fn named(name: &str) -> anyhow::Result<&'static Protocol> {

@@ -213,6 +213,7 @@ mod tests {
             judgment: Ok(judgment),
             refinements: [refinement("yes, four"), refinement("four")],
             meta: Err(Invalid::Upstream),
+            ranked_by: grm_core::RankedBy::Refinement,
         };
         let verdict =
             Verdict { decision: Decision::Tie, confidence: None, rule: "vote".into(), votes: Votes::default() };

@@ -20,7 +20,7 @@ use crate::{cli::TrainBradleyTerry, exit::Exit};
 /// Trains a reward model on labelled pairs.
 pub(super) fn run(flags: &TrainBradleyTerry) -> anyhow::Result<Exit> {
     let settings = flags::settings(&flags.native, ObjectiveKind::BradleyTerry)?;
-    let student = Student::find(&flags.native.model)?;
+    let student = Student::find(&flags.native, &flags.data)?;
     let limit = flags.native.limit;
     let train_pairs = rows(&student, &frozen::read_all(&flags.data, limit)?)?;
     let counts = BTreeMap::from([("pairs".to_owned(), train_pairs.len() as u64)]);
@@ -45,7 +45,7 @@ pub(super) fn run(flags: &TrainBradleyTerry) -> anyhow::Result<Exit> {
 /// Rows of every pair; one that is no conversation is an error with its place.
 fn rows(student: &Student, pairs: &[Labelled]) -> anyhow::Result<Vec<RewardPair>> {
     let row = |pair: &Labelled| {
-        let turn = |turn: &grm_core::Turn| TextMessage { role: turn.role, content: turn.joined_text() };
+        let turn = |turn: &grm_core::Turn| TextMessage { role: turn.role, content: turn.joined_text().into() };
         let prompt: Vec<TextMessage> = pair.prompt.turns.iter().map(turn).collect();
         let [chosen, rejected] = pair.responses.each_ref().map(|response| {
             student.scored_row(&prompt, &response.joined_text()).with_context(|| format!("pair {}", pair.id))

@@ -15,7 +15,7 @@ use crate::{cli::TrainDpo, exit::Exit};
 /// Trains a student on dpo.jsonl; the reference is the student as it starts.
 pub(super) fn run(flags: &TrainDpo) -> anyhow::Result<Exit> {
     let settings = flags::settings(&flags.native, ObjectiveKind::Dpo)?;
-    let student = Student::find(&flags.native.model)?;
+    let student = Student::find(&flags.native, &flags.data)?;
     let train_pairs = pairs(&student, &flags.data, flags.native.limit)?;
     let held_out = pairs(&student, flags.eval.as_slice(), flags.native.limit)?;
     let counts = BTreeMap::from([("pairs".to_owned(), train_pairs.len() as u64)]);
@@ -36,7 +36,7 @@ fn pairs(student: &Student, files: &[PathBuf], limit: Option<u64>) -> anyhow::Re
             let record = record?;
             let place = || format!("{}, record {} (pair {})", file.display(), index + 1, record.pair);
             let row = |reply: &[TextMessage]| {
-                let text = reply.first().map_or("", |message| message.content.as_str());
+                let text = reply.first().and_then(|message| message.content.text()).unwrap_or_default();
                 student.row(&record.prompt, text).with_context(place)
             };
             let (chosen, rejected) = (row(&record.chosen)?, row(&record.rejected)?);
