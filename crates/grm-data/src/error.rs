@@ -105,9 +105,7 @@ pub enum ReadError {
         cure: String,
     },
     /// A picture, clip or sound.
-    #[error(
-        "{place}: `{field}` holds media, and only text is read here; remove the column to use the text alone"
-    )]
+    #[error("{place}: `{field}` holds media, and only text is read here; remove the column to use the text alone")]
     Media {
         /// The record.
         place: Place,

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use grm_core::{Choice, Comparison, Preference};
+use grm_core::{Choice, Comparison, Part, Preference};
 
 use crate::ids::Ids;
 use crate::placement::chosen_place;
@@ -23,6 +23,17 @@ pub enum Record {
 }
 
 impl Record {
+    /// The record with its text alone.
+    #[must_use]
+    pub fn without_media(self) -> Self {
+        match self {
+            Self::Labelled(Preference { comparison, label }) => {
+                Self::Labelled(Preference { comparison: text_alone(comparison), label })
+            }
+            Self::Unlabelled(comparison) => Self::Unlabelled(text_alone(comparison)),
+        }
+    }
+
     /// What a judge may see.
     #[must_use]
     pub fn comparison(&self) -> &Comparison {
@@ -40,6 +51,13 @@ impl Record {
             Self::Unlabelled(_) => None,
         }
     }
+}
+
+fn text_alone(mut comparison: Comparison) -> Comparison {
+    let is_text = |part: &Part| matches!(part, Part::Text { .. });
+    comparison.prompt.turns.iter_mut().for_each(|turn| turn.parts.retain(is_text));
+    comparison.responses.iter_mut().for_each(|response| response.parts.retain(is_text));
+    comparison
 }
 
 /// Which record shape a file has.

@@ -239,7 +239,7 @@ async fn look_at_media(chat: &RemoteChat, report: &mut EndpointReport) {
                 report.ok(subject, "are taken");
             }
             Ok(_) => {
-                report.add(Health::Warn, subject, "are taken, but add no token to the prompt: they are ignored", CURE)
+                report.add(Health::Warn, subject, "are taken, but add no token to the prompt: they are ignored", CURE);
             }
             Err(ModelError::Rejected { status, reason, .. }) => {
                 report.add(Health::Warn, subject, format!("no: it answers {status}: {reason}"), CURE);

@@ -28,7 +28,7 @@ const FLAC: &[u8] = b"fLaC\0\0\0\x22";
 struct Shelf(BTreeMap<&'static str, &'static [u8]>);
 
 impl Shelf {
-    fn new() -> Arc<dyn MediaLibrary> {
+    fn library() -> Arc<dyn MediaLibrary> {
         let files = [("a.png", PNG), ("a.wav", WAV), ("a.mp4", MP4), ("a.flac", FLAC), ("b.png", WAV)];
         Arc::new(Self(BTreeMap::from(files)))
     }
@@ -74,14 +74,14 @@ fn around(media: Vec<Span>) -> ChatRequest {
 }
 
 async fn chat(mock: &MockServer, media_settings: MediaSettings) -> Result<RemoteChat, ModelError> {
-    let endpoint = ChatEndpoint { media: Some(Shelf::new()), media_settings, ..ChatEndpoint::new(mock.url()) };
+    let endpoint = ChatEndpoint { media: Some(Shelf::library()), media_settings, ..ChatEndpoint::new(mock.url()) };
     RemoteChat::connect(endpoint, Transport::new(quick())).await
 }
 
 /// The body a server of this dialect got, and the server.
 async fn sent(dialect: MockDialect, asked: ChatRequest, settings: MediaSettings) -> (String, MockServer) {
     let mock = server(MockConfig { dialect, record: true, ..MockConfig::default() }).await;
-    chat(&mock, settings).await.unwrap().chat(asked).await.expect("a reply");
+    chat(&mock, settings).await.expect("the mock answers").chat(asked).await.expect("a reply");
     let body = String::from_utf8(mock.received()[0].body.clone()).expect("JSON");
     (body, mock)
 }
@@ -179,8 +179,8 @@ fn reward_request(prompt: Vec<Part>, response: Vec<Part>) -> RewardRequest {
 }
 
 async fn reward(mock: &MockServer) -> RemoteReward {
-    let endpoint = RewardEndpoint { media: Some(Shelf::new()), ..RewardEndpoint::new(mock.url()) };
-    RemoteReward::connect(endpoint, Transport::new(quick())).await.unwrap()
+    let endpoint = RewardEndpoint { media: Some(Shelf::library()), ..RewardEndpoint::new(mock.url()) };
+    RemoteReward::connect(endpoint, Transport::new(quick())).await.expect("the mock scores")
 }
 
 #[tokio::test]
@@ -213,9 +213,9 @@ async fn a_reward_route_or_model_of_text_refuses_with_the_cure() {
 async fn pipeline(mock: &MockServer, library: &Arc<dyn MediaLibrary>, settings: JudgeSettings) -> Pipeline {
     let transport = Transport::new(quick());
     let endpoint = ChatEndpoint { media: Some(library.clone()), ..ChatEndpoint::new(mock.url()) };
-    let chat = Arc::new(RemoteChat::connect(endpoint, transport.clone()).await.unwrap());
+    let chat = Arc::new(RemoteChat::connect(endpoint, transport.clone()).await.expect("the mock answers"));
     let endpoint = RewardEndpoint { media: Some(library.clone()), ..RewardEndpoint::new(mock.url()) };
-    let disrm = Arc::new(RemoteReward::connect(endpoint, transport).await.unwrap());
+    let disrm = Arc::new(RemoteReward::connect(endpoint, transport).await.expect("the mock scores"));
     Pipeline::new(chat.clone(), chat, disrm, Prompts::builtin(), settings, 1)
 }
 
@@ -230,7 +230,7 @@ fn all_in_form(judged: &JudgedPair) -> bool {
 
 #[tokio::test]
 async fn the_method_runs_on_what_is_shown_and_on_responses_that_are_shown() {
-    let library = Shelf::new();
+    let library = Shelf::library();
     let asked = pair(
         "asked",
         vec![Part::Image { media: media("a.png", PNG) }, Part::text("What is this?")],
@@ -266,7 +266,7 @@ async fn the_method_runs_on_what_is_shown_and_on_responses_that_are_shown() {
 #[tokio::test]
 async fn a_reward_model_of_text_leaves_the_order_of_proposal() {
     let mock = server(MockConfig { dialect: MockDialect::Sglang, ..MockConfig::default() }).await;
-    let pipeline = pipeline(&mock, &Shelf::new(), JudgeSettings::default()).await;
+    let pipeline = pipeline(&mock, &Shelf::library(), JudgeSettings::default()).await;
     let image = || Part::Image { media: media("a.png", PNG) };
     let shown = pair("shown", vec![image(), Part::text("What?")], [Part::text("A dot."), Part::text("A cat.")]);
     let drawn = pair("drawn", vec![Part::text("Draw.")], [image(), Part::Audio { media: media("a.wav", WAV) }]);
@@ -289,10 +289,7 @@ async fn a_reward_model_of_text_leaves_the_order_of_proposal() {
 async fn the_shared_preferences_of_all_kinds_run_through() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/dev/media/mini_prefs.jsonl");
     if !file.is_file() {
-        #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-        {
-            eprintln!("skipped: no media preferences beside the checkout, at shared/data/dev/media/mini_prefs.jsonl");
-        }
+        eprintln!("skipped: no media preferences beside the checkout, at shared/data/dev/media/mini_prefs.jsonl");
         return;
     }
     let options = ReadOptions { media: MediaFields::Name, ..ReadOptions::default() };

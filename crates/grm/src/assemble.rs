@@ -8,8 +8,9 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use grm_core::{ChatModel, ModelError, RewardModel};
-use grm_data::AtomicFile;
+use burn::tensor::Device;
+use grm_core::{ChatModel, MediaLibrary, ModelError, RewardModel};
+use grm_data::{AtomicFile, FolderLibrary};
 use grm_journal::Journal;
 use grm_judge::{Pipeline, Prompts, Sanitize};
 use grm_llm::{
@@ -20,10 +21,11 @@ use grm_local::{
     Engine, EngineConfig, FetchRequest, Fetched, Head, HeadReward, HiddenStates, KNOWN_MODELS, KnownModel, Places,
     ResolvedModel,
 };
+use grm_omni::{OmniChat, OmniFolder, OmniReward, OmniSettings};
 
 use crate::{
     progress::{Load, LoadSource},
-    recipe::Recipe,
+    recipe::{Data, Recipe},
     run::{Run, RunModels, pretty},
     servers::{self, Fleets},
 };
@@ -69,7 +71,8 @@ impl Place {
 impl Roles {
     /// Finds every model the recipe names and puts the journal before it. Embedded models are loaded when first asked,
     /// so a run that is all replay never loads one.
-    pub(crate) async fn assemble(recipe: &Recipe, journal: &Arc<Journal>) -> anyhow::Result<Self> {
+    pub(crate) async fn assemble(run: &Run) -> anyhow::Result<Self> {
+        let (recipe, journal) = (&run.recipe, &run.journal);
         let transport = Transport::new(transport_config(recipe));
         let fleet = fleet_config(recipe);
         let fleet_transport = Transport::new(fleet.transport(transport_config(recipe)));
@@ -80,6 +83,7 @@ impl Roles {
             fleet,
             fleet_transport: &fleet_transport,
             fleets: Fleets::default(),
+            media: library(run),
         };
         let adapter = recipe.engine.adapter.as_deref();
         let genrm = builder.chat("GenRM", &recipe.models.genrm, adapter).await.context("GenRM")?;
@@ -155,6 +159,7 @@ struct Builder<'a> {
     /// Patient with no single server: there are others.
     fleet_transport: &'a Arc<Transport>,
     fleets: Fleets,
+    media: Arc<dyn MediaLibrary>,
 }
 
 impl Builder<'_> {
@@ -179,6 +184,7 @@ impl Builder<'_> {
                 let remote = remote.map_err(|error| self.key_named(error))?;
                 Ok(self.journal.chat(Arc::new(remote)))
             }
+            Place::Embedded(name) if OmniFolder::is_one(Path::new(&name)) => self.omni(Path::new(&name), adapter),
             Place::Embedded(name) => {
                 let model = resolve(&name)?;
                 note(&model);
@@ -192,6 +198,40 @@ impl Builder<'_> {
         }
     }
 
+    /// A model folder with towers, run by burn.
+    fn omni(&self, folder: &Path, adapter: Option<&Path>) -> anyhow::Result<Arc<dyn ChatModel>> {
+        if let Some(adapter) = adapter {
+            let (folder, adapter) = (folder.display(), adapter.display());
+            bail!("{folder} takes no --adapter ({adapter}): merge it into the model first");
+        }
+        let (folder, media) = (OmniFolder::open(folder)?, self.media.clone());
+        let mut settings = OmniSettings::default();
+        settings.slots = self.recipe.engine.slots.unwrap_or(settings.slots);
+        let identity = folder.identity()?;
+        Ok(self.journal.chat_lazy(identity, move || {
+            let (folder, media) = (folder.clone(), media.clone());
+            Box::pin(async move {
+                let load = move || OmniChat::load(&folder, media, settings, &Device::default());
+                let chat = tokio::task::spawn_blocking(load).await.map_err(joining)??;
+                Ok(Arc::new(chat) as Arc<dyn ChatModel>)
+            })
+        }))
+    }
+
+    /// A model folder with towers and a value head.
+    fn omni_disrm(&self, folder: &Path) -> anyhow::Result<Arc<dyn RewardModel>> {
+        let (folder, media) = (OmniFolder::open(folder)?, self.media.clone());
+        let identity = folder.identity()?;
+        Ok(self.journal.reward_lazy(identity, move || {
+            let (folder, media) = (folder.clone(), media.clone());
+            Box::pin(async move {
+                let load = move || OmniReward::load(&folder, media, &Device::default());
+                let reward = tokio::task::spawn_blocking(load).await.map_err(joining)??;
+                Ok(Arc::new(reward) as Arc<dyn RewardModel>)
+            })
+        }))
+    }
+
     fn endpoint(&self, base_url: String) -> anyhow::Result<ChatEndpoint> {
         let endpoint = &self.recipe.endpoint;
         let kwargs = serde_json::to_value(&endpoint.chat_template_kwargs).context("chat_template_kwargs")?;
@@ -200,6 +240,7 @@ impl Builder<'_> {
             chat_template_kwargs: kwargs.as_object().cloned().unwrap_or_default(),
             api_key: ApiKey::from_env(&endpoint.key_env)?,
             pass_control_tokens: self.recipe.prompts.sanitize == Sanitize::Off,
+            media: Some(self.media.clone()),
             ..ChatEndpoint::new(base_url)
         })
     }
@@ -210,6 +251,9 @@ impl Builder<'_> {
                 [_, _, ..] => self.disrm_fleet(&list).await,
                 _ => self.remote_disrm(list).await,
             };
+        }
+        if OmniFolder::is_one(Path::new(name)) {
+            return self.omni_disrm(Path::new(name));
         }
         let DisrmFiles { head, adapter } = DisrmFiles::find(name)?;
         let known = KNOWN_MODELS.iter().find(|known| known.sha256 == head.base_sha256);
@@ -268,6 +312,19 @@ impl Builder<'_> {
             other => other,
         }
     }
+}
+
+/// Where a run's media are: in its input's folder, in folders named besides, and in the run's own store.
+fn library(run: &Run) -> Arc<dyn MediaLibrary> {
+    let Data { input, media, .. } = &run.recipe.data;
+    let own = input.clone().unwrap_or_else(|| run.input_path());
+    let roots = std::iter::once(own).chain(media.iter().cloned()).chain([media_store(&run.folder)]);
+    Arc::new(FolderLibrary::new(roots))
+}
+
+/// Where a run keeps media that records hold themselves.
+pub(crate) fn media_store(run: &Path) -> PathBuf {
+    run.join("media")
 }
 
 /// A reward server whose scores are plain; what is wrong with it is wrong for every pair, so it stops the run.

@@ -74,6 +74,12 @@ pub(crate) struct Common {
     /// Work on every n-th record from the i-th on (from 0), in a run folder of its own; `grm runs merge` joins them.
     #[arg(long, value_name = "I/N")]
     pub(crate) shard: Option<crate::shards::Shard>,
+    /// A folder in which pictures, clips and sounds are looked for besides the input's own; repeatable.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) media: Vec<PathBuf>,
+    /// Judge the text alone: pictures, clips and sounds are left out of what judges are shown.
+    #[arg(long)]
+    pub(crate) without_media: bool,
     /// Seed of sampling and of A/B placement.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,

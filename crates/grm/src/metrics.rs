@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use grm_core::{Choice, Decision, Invalid};
+use grm_core::{Choice, Decision, Invalid, RankedBy};
 pub(crate) use grm_eval::statistics::wilson;
 use grm_judge::{RouteCounts, Tally};
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,9 @@ pub(crate) struct Metrics {
     pub(crate) trajectories: u64,
     /// Of those, with a meta-reward.
     pub(crate) with_meta_reward: u64,
+    /// Pairs whose criteria could not be ranked by Eq. 1, by what they were ranked by instead.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) ranked_otherwise: BTreeMap<RankedBy, u64>,
     /// What became of pairs in synthesis.
     pub(crate) routes: RouteCounts,
     /// Usable and unusable replies by step.
@@ -81,9 +84,25 @@ impl Metrics {
         self.consistent += u64::from(judged.verdict.votes.consistent);
         self.trajectories += judged.trajectories.len() as u64;
         self.with_meta_reward += judged.trajectories.iter().filter(|t| t.meta.is_ok()).count() as u64;
+        if let Some(otherwise) = judged.ranked_by().filter(|by| *by != RankedBy::Refinement) {
+            *self.ranked_otherwise.entry(otherwise).or_default() += 1;
+        }
         if let Some(label) = record.label {
             self.labelled.count(record, label);
         }
+    }
+
+    /// A line for each way of ranking other than Eq. 1.
+    pub(crate) fn ranking_lines(&self) -> impl Iterator<Item = String> {
+        self.ranked_otherwise.iter().map(|(by, pairs)| match by {
+            RankedBy::Refinement => format!("ranked by revisions: {pairs} pairs"),
+            RankedBy::OriginalScores => {
+                format!("responses that are no text: {pairs} pairs ranked by the DisRM's scores of the originals")
+            }
+            RankedBy::Proposal => {
+                format!("media the DisRM cannot score: {pairs} pairs with their criteria in the order of proposal")
+            }
+        })
     }
 
     /// Pairs that failed.

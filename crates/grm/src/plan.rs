@@ -166,14 +166,16 @@ impl Planner<'_> {
         }
         let rendered = self.prompts.judgment(&context, &stand_ins(1));
         self.add(Step::Judgment, &rendered, all * asked, settings.max_tokens.judgment);
-        for response in &comparison.responses {
+        // What is no text is not revised, and so not scored again.
+        let revises = comparison.has_text_responses();
+        for response in comparison.responses.iter().filter(|_| revises) {
             let context = self.prompts.response(&comparison.prompt, response);
             let rendered =
                 self.prompts.refinement(&context, &"Say which part falls short and how to mend it. ".repeat(4));
             let room = u32::try_from(response.joined_text().len() / 2).unwrap_or(u32::MAX);
             self.add(Step::Refinement, &rendered, all, settings.max_tokens.refinement.max(room));
         }
-        self.reward_calls += 2 + 2 * all;
+        self.reward_calls += if revises { 2 + 2 * all } else { 2 };
         if settings.rule == VerdictRule::Combined {
             let rendered = self.prompts.judgment(&context, &stand_ins(settings.combined_criteria));
             self.add(Step::Combined, &rendered, asked, settings.max_tokens.judgment);

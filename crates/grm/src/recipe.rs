@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use grm_core::Criterion;
-use grm_data::{ReadError, ReadOptions, Record};
+use grm_data::{MediaFields, ReadError, ReadOptions, Record};
 use grm_judge::{Explore, JudgeSettings, Sanitize, VerdictRule};
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +88,10 @@ pub(crate) struct Data {
     pub(crate) limit: Option<u64>,
     /// Of those, every n-th from the i-th on, written "i/n"; unset is all.
     pub(crate) shard: Option<Shard>,
+    /// More folders in which pictures, clips and sounds are looked for; the input's own comes first.
+    pub(crate) media: Vec<PathBuf>,
+    /// Judge the text alone and leave pictures, clips and sounds out.
+    pub(crate) without_media: bool,
     /// A longer line or array element ends the run.
     pub(crate) line_limit_bytes: u64,
     /// A record with a longer prompt or response is left out.
@@ -97,7 +101,16 @@ pub(crate) struct Data {
 impl Default for Data {
     fn default() -> Self {
         let ReadOptions { line_limit_bytes, max_text_bytes, .. } = ReadOptions::default();
-        Self { input: None, skip: None, limit: None, shard: None, line_limit_bytes, max_text_bytes }
+        Self {
+            input: None,
+            skip: None,
+            limit: None,
+            shard: None,
+            media: Vec::new(),
+            without_media: false,
+            line_limit_bytes,
+            max_text_bytes,
+        }
     }
 }
 
@@ -229,8 +242,9 @@ impl Recipe {
         let Data { limit, skip, line_limit_bytes, max_text_bytes, .. } = self.data;
         let skip = skip.unwrap_or(0);
         let limit = limit.map(|limit| limit.saturating_add(skip));
+        let media = MediaFields::Name;
         let options =
-            ReadOptions { seed: self.seed, limit, line_limit_bytes, max_text_bytes, ..ReadOptions::default() };
+            ReadOptions { seed: self.seed, limit, line_limit_bytes, max_text_bytes, media, ..ReadOptions::default() };
         let mut passed = 0;
         let after_skip = grm_data::open(path, &options)?.filter(move |record| match record {
             _ if passed == skip => true,
@@ -241,14 +255,16 @@ impl Recipe {
             Err(error) => !error.is_skippable(),
         });
         let (shard, mut place) = (self.data.shard, 0);
-        Ok(after_skip.filter(move |record| match (shard, record) {
+        let shared = after_skip.filter(move |record| match (shard, record) {
             (None, _) => true,
             (Some(shard), Ok(_)) => {
                 place += 1;
                 shard.holds(place - 1)
             }
             (Some(shard), Err(error)) => shard.counts_unusable() || !error.is_skippable(),
-        }))
+        });
+        let without_media = self.data.without_media;
+        Ok(shared.map(move |record| if without_media { record.map(Record::without_media) } else { record }))
     }
 
     /// The recipe with every default spelled out, as kept in the run folder.
@@ -279,6 +295,8 @@ impl Recipe {
 
     fn apply_common(&mut self, common: &Common) {
         self.seed = common.seed.unwrap_or(self.seed);
+        self.data.media.extend(common.media.iter().cloned());
+        self.data.without_media |= common.without_media;
         self.data.skip = common.skip.or(self.data.skip).filter(|skip| *skip > 0);
         self.data.limit = common.limit.or(self.data.limit);
         self.data.shard = common.shard.or(self.data.shard);

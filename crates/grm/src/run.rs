@@ -298,7 +298,12 @@ fn data_files(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> anyhow::
 /// them are not.
 fn deciding_part(recipe: &Recipe) -> Recipe {
     let mut part = recipe.clone();
-    part.data = crate::recipe::Data { skip: part.data.skip, shard: part.data.shard, ..Default::default() };
+    part.data = crate::recipe::Data {
+        skip: part.data.skip,
+        shard: part.data.shard,
+        without_media: part.data.without_media,
+        ..Default::default()
+    };
     part.models = without_addresses(&part.models);
     part.plan = crate::planning::PlanSettings::default();
     part.run = crate::recipe::RunLimits::default();

@@ -45,7 +45,7 @@ pub(crate) async fn run(flags: cli::Judge) -> anyhow::Result<Exit> {
 
 /// Judges every pair of an open run and reports.
 pub(crate) async fn judge(run: Run, show: Option<Show>, json: bool) -> anyhow::Result<Exit> {
-    let mut roles = Roles::assemble(&run.recipe, &run.journal).await?;
+    let mut roles = Roles::assemble(&run).await?;
     run.begin(&roles.identities)?;
     roles.pairs_expected = run.recipe.data.expected();
     let show = show.unwrap_or(
@@ -148,6 +148,9 @@ pub(crate) fn summary(run: &Run, metrics: &Metrics, seconds: f64) -> String {
     }
     if metrics.both_orders > 0 {
         let _ = writeln!(text, "same in both orders: {}", share(metrics.consistent, metrics.both_orders));
+    }
+    for line in metrics.ranking_lines() {
+        let _ = writeln!(text, "{line}");
     }
     for (step, counts) in &metrics.replies.0 {
         let reasons: Vec<String> = counts.invalid.iter().map(|(reason, count)| format!("{count} × {reason}")).collect();

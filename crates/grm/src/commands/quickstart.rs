@@ -32,7 +32,7 @@ pub(crate) async fn run(flags: cli::Quickstart) -> anyhow::Result<Exit> {
     let out = flags.common.out.unwrap_or_else(|| "runs/quickstart".into());
     let judging =
         Run::open("quickstart", recipe.clone(), &Input::Inline(PAIRS), Some(&out), flags.common.change_recipe)?;
-    let mut roles = Roles::assemble(&judging.recipe, &judging.journal).await?;
+    let mut roles = Roles::assemble(&judging).await?;
     roles.pairs_expected = Some(PAIRS.iter().filter(|byte| **byte == b'\n').count() as u64);
     judging.write_manifest(&roles.identities, false)?;
     if !flags.common.json {

@@ -55,7 +55,7 @@ pub(crate) async fn synthesize(run: Run, json: bool) -> anyhow::Result<Exit> {
     if run.recipe.synthesis.form == ExampleForm::Verdict {
         return tokio::task::spawn_blocking(move || synthesize_verdict::synthesize(&run, json)).await?;
     }
-    let mut roles = Roles::assemble(&run.recipe, &run.journal).await?;
+    let mut roles = Roles::assemble(&run).await?;
     run.begin(&roles.identities)?;
     roles.pairs_expected = run.recipe.data.expected();
     let ended = synthesize_pairs(&run, &roles).await?;
@@ -66,8 +66,7 @@ pub(crate) async fn synthesize(run: Run, json: bool) -> anyhow::Result<Exit> {
     roles.write_servers(&run)?;
     if json {
         let servers = roles.fleets.stats();
-        let document =
-            serde_json::json!({ "version": 1, "run": run.folder, "metrics": &*metrics, "servers": servers });
+        let document = serde_json::json!({ "version": 1, "run": run.folder, "metrics": &*metrics, "servers": servers });
         print(&format!("{document}\n"))?;
     } else {
         print(&(summary(&run, &metrics, seconds) + &roles.fleets.text()))?;
@@ -161,6 +160,9 @@ pub(crate) fn summary(run: &Run, metrics: &Metrics, seconds: f64) -> String {
     let _ = writeln!(text, "  still wrong:                                     {:>5}  dropped", count(Route::Dropped));
     for (problem, count) in metrics.skipped.iter().chain(&metrics.failed) {
         let _ = writeln!(text, "  left out: {count} × {problem}");
+    }
+    for line in metrics.ranking_lines() {
+        let _ = writeln!(text, "  {line}");
     }
     for (step, counts) in &metrics.replies.0 {
         let _ = writeln!(text, "  {:<11} {:>5} of {:>5} replies in form", step.as_str(), counts.valid, counts.replies);

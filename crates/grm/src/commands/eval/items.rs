@@ -9,8 +9,8 @@ use std::{
 use anyhow::{Context, bail};
 use grm_core::{Choice, Comparison, Part, Prompt, Response, Turn};
 use grm_data::{
-    Order, ReadError, ReadOptions, Record,
-    sets::{self, DataSet, Item, ItemPart, ItemTurn, MediaKind, MediaSource, Truth},
+    MediaFields, Order, ReadError, ReadOptions, Record,
+    sets::{self, DataSet, Item, ItemPart, ItemTurn, MediaKind, MediaProblem, MediaSource, Truth},
 };
 
 use super::sample::{Draw, rank};
@@ -66,7 +66,8 @@ impl Source {
             let Data { line_limit_bytes, max_text_bytes, .. } = recipe.data;
             // Chosen first, as sets have it: items are placed once, below.
             let order = Order::ChosenFirst;
-            let options = ReadOptions { order, line_limit_bytes, max_text_bytes, ..ReadOptions::default() };
+            let media = MediaFields::Name;
+            let options = ReadOptions { order, line_limit_bytes, max_text_bytes, media, ..ReadOptions::default() };
             return Ok(Self::Pairs(folder, options));
         }
         let Some(set) = sets::find(name) else {
@@ -103,7 +104,9 @@ impl Source {
     }
 
     /// The items the recipe is about. A sample is drawn in a pass of its own, so memory holds ranks only.
-    pub(super) fn draw(&self, recipe: &Recipe) -> anyhow::Result<Drawn> {
+    ///
+    /// Media that records hold themselves go into `store`.
+    pub(super) fn draw(&self, recipe: &Recipe, store: &Path) -> anyhow::Result<Drawn> {
         let left_out = LeftOut::default();
         let wanted = match recipe.eval.sample {
             Some(count) => Some(self.drawn(recipe, count)?),
@@ -124,7 +127,12 @@ impl Source {
             }
             Err(_) => true,
         });
-        let places = Places { seed };
+        let places = Places {
+            seed,
+            root: self.path().to_owned(),
+            store: store.to_owned(),
+            without_media: recipe.data.without_media,
+        };
         let [skip, limit] = [skip, limit].map(|count| usize::try_from(count).unwrap_or(usize::MAX));
         let shared = chosen
             .skip(skip)
@@ -192,22 +200,19 @@ fn item_of(preference: grm_core::Preference) -> Item {
     }
 }
 
-fn word(kind: MediaKind) -> &'static str {
-    match kind {
-        MediaKind::Image => "a picture",
-        MediaKind::Video => "a clip",
-        MediaKind::Audio => "a sound",
-    }
-}
-
 /// How items are placed.
 struct Places {
     seed: u64,
+    /// The set's folder or file.
+    root: PathBuf,
+    /// For media that records hold themselves.
+    store: PathBuf,
+    without_media: bool,
 }
 
 impl Places {
     fn place(&self, item: &Item) -> Placed {
-        let (own, unshowable) = comparison(item);
+        let (own, unshowable) = self.comparison(item);
         let shown_first = grm_data::chosen_place(self.seed, &item.id);
         Placed {
             subset: item.subset.clone(),
@@ -221,26 +226,39 @@ impl Places {
             unshowable,
         }
     }
+
+    /// The item with its media, each found and hashed. Where one cannot be had, its text and why no judge that reads is
+    /// given it; without media on request, the text and nothing else.
+    fn comparison(&self, item: &Item) -> (Comparison, Option<String>) {
+        let item = &with_criterion(item);
+        if self.without_media {
+            return (text_of(item), None);
+        }
+        match item.comparison(&self.root, &self.store) {
+            Ok(comparison) => (comparison, None),
+            Err(MediaProblem { fault, .. }) => (text_of(item), Some(fault.to_string())),
+        }
+    }
 }
 
-/// Text as it is. Media are named by their place only: no judge of this version reads them.
-fn comparison(item: &Item) -> (Comparison, Option<String>) {
-    let mut unshowable = None;
-    let mut parts = |parts: &[ItemPart]| -> Vec<Part> {
-        let text = |part: &ItemPart| match part {
-            ItemPart::Text(text) => Some(Part::text(text.as_str())),
-            ItemPart::Media(kind, _) => {
-                unshowable.get_or_insert_with(|| format!("{} in the pair", word(*kind)));
-                None
-            }
-        };
-        parts.iter().filter_map(text).collect()
-    };
-    let mut turns: Vec<Turn> =
-        item.prompt.iter().map(|turn| Turn { role: turn.role, parts: parts(&turn.parts) }).collect();
-    if let (Some(criterion), Some(last)) = (&item.criterion, turns.last_mut()) {
-        last.parts.push(Part::text(format!("\nThe two responses are compared by this criterion: {criterion}")));
+/// The criterion a preference was given under is part of the question.
+fn with_criterion(item: &Item) -> Item {
+    let mut item = item.clone();
+    if let (Some(criterion), Some(last)) = (&item.criterion, item.prompt.last_mut()) {
+        let words = format!("\nThe two responses are compared by this criterion: {criterion}");
+        last.parts.push(ItemPart::Text(words));
     }
+    item
+}
+
+/// The item's text alone.
+fn text_of(item: &Item) -> Comparison {
+    let text = |part: &ItemPart| match part {
+        ItemPart::Text(text) => Some(Part::text(text.as_str())),
+        ItemPart::Media(..) => None,
+    };
+    let parts = |parts: &[ItemPart]| parts.iter().filter_map(text).collect::<Vec<_>>();
+    let turns = item.prompt.iter().map(|turn| Turn { role: turn.role, parts: parts(&turn.parts) }).collect();
     let responses = item.responses.each_ref().map(|response| Response { parts: parts(response) });
-    (Comparison { id: item.id.clone(), prompt: Prompt { turns }, responses }, unshowable)
+    Comparison { id: item.id.clone(), prompt: Prompt { turns }, responses }
 }

@@ -52,12 +52,12 @@ pub(crate) async fn evaluate(run: Run, json: bool) -> anyhow::Result<Exit> {
     let source = Source::find(&run.recipe)?;
     let asks_models = run.recipe.eval.judges.iter().any(|judge| judge.asks_models());
     let roles = match asks_models {
-        true => Some(Roles::assemble(&run.recipe, &run.journal).await?),
+        true => Some(Roles::assemble(&run).await?),
         false => None,
     };
     let identities = roles.as_ref().map(|roles| roles.identities.clone()).unwrap_or_default();
     run.begin(&identities)?;
-    let drawn = source.draw(&run.recipe)?;
+    let drawn = source.draw(&run.recipe, &crate::assemble::media_store(&run.folder))?;
     let panel = Arc::new(Panel::of(roles.as_ref(), &run.recipe)?);
     let load = roles.as_ref().map_or_else(|| Arc::new(Load::default) as LoadSource, |roles| roles.load.clone());
     let progress = Progress::start(drawn.count.or(run.recipe.data.expected()), load);

@@ -15,7 +15,7 @@ use crate::{cli::TrainDpo, exit::Exit};
 /// Trains a student on dpo.jsonl; the reference is the student as it starts.
 pub(super) fn run(flags: &TrainDpo) -> anyhow::Result<Exit> {
     let settings = flags::settings(&flags.native, ObjectiveKind::Dpo)?;
-    let student = Student::find(&flags.native, &flags.data)?;
+    let student = Student::find(&flags.native, &[&flags.data[..], flags.eval.as_slice()].concat())?;
     let train_pairs = pairs(&student, &flags.data, flags.native.limit)?;
     let held_out = pairs(&student, flags.eval.as_slice(), flags.native.limit)?;
     let counts = BTreeMap::from([("pairs".to_owned(), train_pairs.len() as u64)]);

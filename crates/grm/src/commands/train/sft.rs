@@ -13,7 +13,7 @@ use crate::{cli::TrainSft, exit::Exit};
 /// Trains a student on sft.jsonl.
 pub(super) fn run(flags: &TrainSft) -> anyhow::Result<Exit> {
     let settings = flags::settings(&flags.native, ObjectiveKind::Sft)?;
-    let student = Student::find(&flags.native, &flags.data)?;
+    let student = Student::find(&flags.native, &[&flags.data[..], flags.eval.as_slice()].concat())?;
     let mut counts = BTreeMap::new();
     let train_rows = rows(&student, &flags.data, flags.native.limit, &mut counts)?;
     let held_out = rows(&student, flags.eval.as_slice(), flags.native.limit, &mut BTreeMap::new())?;

@@ -36,9 +36,8 @@ impl Student {
         let folder = Path::new(name);
         if folder.is_dir() {
             let roots = if flags.media.is_empty() { data } else { &flags.media };
-            let rows = OmniFolder::is_one(folder).then(|| {
-                Rows::new(&OmniFolder::open(folder)?, Arc::new(FolderLibrary::new(roots.iter().cloned())))
-            });
+            let rows = OmniFolder::is_one(folder)
+                .then(|| Rows::new(&OmniFolder::open(folder)?, Arc::new(FolderLibrary::new(roots.iter().cloned()))));
             let tokens = ChatTokens::from_folder(folder)?;
             let rows = rows.transpose()?;
             return Ok(Self { name: name.to_owned(), path: folder.to_owned(), sha256: None, tokens, rows });
