@@ -19,8 +19,8 @@ mod server;
 mod stats;
 
 pub use config::{MockConfig, MockConfigError, MockDialect, Squash};
-pub use parts::{ArrivedPart, MockMedia, stand_in};
 pub use faults::{FaultAction, FaultRule, FaultScript, FaultWhen, RetryAfter};
+pub use parts::{ArrivedPart, MockMedia, stand_in};
 pub use replies::latent_quality;
 pub use server::{MockServer, serve_forever};
 pub use stats::{Arrived, MockStats, Received};

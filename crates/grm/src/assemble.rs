@@ -274,7 +274,9 @@ impl Builder<'_> {
     /// As one remote DisRM, with every server identified at once.
     async fn disrm_fleet(&mut self, list: &str) -> anyhow::Result<Arc<dyn RewardModel>> {
         let api_key = ApiKey::from_env(&self.recipe.endpoint.key_env)?;
-        let endpoint = |url: &&str| RewardEndpoint { api_key: api_key.clone(), ..RewardEndpoint::new(*url) };
+        let media = Some(self.media.clone());
+        let endpoint =
+            |url: &&str| RewardEndpoint { api_key: api_key.clone(), media: media.clone(), ..RewardEndpoint::new(*url) };
         let endpoints: Vec<RewardEndpoint> = servers::urls(list).iter().map(endpoint).collect();
         let (transport, config) = (self.fleet_transport.clone(), self.fleet);
         let identity = RewardFleet::identify(&endpoints, &transport).await.map_err(|error| self.key_named(error))?;
@@ -292,7 +294,7 @@ impl Builder<'_> {
     /// Identified at once; its scale is checked when the first score is wanted, so a run that is all replay asks nothing.
     async fn remote_disrm(&self, url: String) -> anyhow::Result<Arc<dyn RewardModel>> {
         let api_key = ApiKey::from_env(&self.recipe.endpoint.key_env)?;
-        let endpoint = RewardEndpoint { api_key, ..RewardEndpoint::new(url) };
+        let endpoint = RewardEndpoint { api_key, media: Some(self.media.clone()), ..RewardEndpoint::new(url) };
         let transport = self.transport.clone();
         let identity =
             RemoteReward::identify(&endpoint, transport.clone()).await.map_err(|error| self.key_named(error))?;

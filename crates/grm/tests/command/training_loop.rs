@@ -97,8 +97,15 @@ fn what_cannot_become_a_verdict_record_is_counted() {
 
     let media = json!({"id": "pic", "prompt": "Legs?", "image": "spider.png", "chosen": "Eight.", "rejected": "Six."});
     bench.write("media.jsonl", format!("{media}\n"));
-    bench.bare("synthesize media.jsonl --form verdict --out media").fails(1, &["media.jsonl:1", "holds media"]);
-    assert!(!bench.path("media/sft.jsonl").exists(), "no half of a file");
+    bench.bare("synthesize media.jsonl --form verdict --out none").fails(3, &["media.jsonl:1", "spider.png"]);
+    bench.write("spider.png", "\u{89}PNG is more than these bytes");
+    bench.bare("synthesize media.jsonl --form verdict --out none").fails(3, &["not a picture", "spider.png"]);
+    bench.write("spider.png", b"\x89PNG and so on");
+    let made = bench.bare("synthesize media.jsonl --form verdict --out media --json").ok().json();
+    assert_eq!(made["examples"]["records"], 1, "{made}");
+    let asked = &bench.records("media/sft.jsonl")[0]["messages"][1]["content"];
+    let kinds: Vec<&str> = asked.as_array().expect("parts").iter().filter_map(|part| part["type"].as_str()).collect();
+    assert_eq!(kinds, ["text", "image", "text"], "{asked}");
     let dry = bench.bare("synthesize pairs.jsonl --form verdict --out dry --dry-run").ok();
     assert!(dry.stdout.starts_with("6 labelled pairs"), "{}", dry.stdout);
     assert!(!bench.path("dry").exists());
