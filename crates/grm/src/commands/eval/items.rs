@@ -3,7 +3,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use anyhow::{Context, bail};
@@ -132,6 +135,7 @@ impl Source {
             root: self.path().to_owned(),
             store: store.to_owned(),
             without_media: recipe.data.without_media,
+            has_warned: AtomicBool::new(false),
         };
         let [skip, limit] = [skip, limit].map(|count| usize::try_from(count).unwrap_or(usize::MAX));
         let shared = chosen
@@ -208,6 +212,8 @@ struct Places {
     /// For media that records hold themselves.
     store: PathBuf,
     without_media: bool,
+    /// Whether the first medium that cannot be had was reported; the table counts them all.
+    has_warned: AtomicBool,
 }
 
 impl Places {
@@ -236,7 +242,15 @@ impl Places {
         }
         match item.comparison(&self.root, &self.store) {
             Ok(comparison) => (comparison, None),
-            Err(MediaProblem { fault, .. }) => (text_of(item), Some(fault.to_string())),
+            Err(MediaProblem { item: id, fault }) => {
+                if !self.has_warned.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        "item {id} is shown to no judge that reads, and so are others like it: {fault}; \
+                         --without-media judges the text alone"
+                    );
+                }
+                (text_of(item), Some(fault.to_string()))
+            }
         }
     }
 }

@@ -106,7 +106,8 @@ fn notes(recipe: &Recipe, missing: &[String]) -> Vec<String> {
     let first = recipe.data.limit.map(|limit| format!("the first {limit} items"));
     let subsets = Some(&recipe.eval.subsets).filter(|subsets| !subsets.is_empty());
     let subsets = subsets.map(|subsets| format!("only subsets that begin with {}", subsets.join(" or ")));
-    notes.extend([drawn, first, subsets].into_iter().flatten());
+    let without_media = recipe.data.without_media.then(|| "pictures, clips and sounds were left out".to_owned());
+    notes.extend([drawn, first, subsets, without_media].into_iter().flatten());
     if !missing.is_empty() {
         let shown: Vec<&str> = missing.iter().take(5).map(String::as_str).collect();
         let more = missing.len() - shown.len();
