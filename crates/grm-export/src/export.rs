@@ -79,14 +79,14 @@ pub struct Exported {
 /// # Errors
 /// A run that cannot be read, no tokenizer, a name that is taken, nothing left to hand over, or a full disk.
 pub fn export(run: &Path, to: &Path, settings: &ExportSettings) -> Result<Exported, ExportError> {
-    export_source(read_run(run)?, to, settings)
+    export_source(&read_run(run)?, to, settings)
 }
 
 /// The same for a source already read.
 ///
 /// # Errors
 /// As [`export`].
-pub fn export_source(source: Source, to: &Path, settings: &ExportSettings) -> Result<Exported, ExportError> {
+pub fn export_source(source: &Source, to: &Path, settings: &ExportSettings) -> Result<Exported, ExportError> {
     let path = settings.tokenizer.as_deref().ok_or(ExportError::NoTokenizer)?;
     let tokens = TokenCounter::open(path)?;
     let settings = ExportSettings { caps: with_processor(settings.caps, path)?, ..settings.clone() };
@@ -97,7 +97,7 @@ pub fn export_source(source: Source, to: &Path, settings: &ExportSettings) -> Re
     let mut store = MediaStore::new(&folder.place().join("data"), folders);
     let mut preparer = Preparer { settings: &settings, tokens: &tokens, store: &mut store };
     let prepared = [preparer.prepare(&source.sft)?, preparer.prepare(&source.dpo)?];
-    let exported = fill(&folder, &source, prepared, &settings)?;
+    let exported = fill(&folder, source, prepared, &settings)?;
     folder.commit(&[manifest::TRAINED]).map_err(failed)?;
     Ok(exported)
 }

@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(picture(Engine::MsSwift, 1920, 1080), 36 * 20);
         assert_eq!(picture(Engine::Trl, 1920, 1080), 69 * 39);
         assert_eq!(picture(Engine::LlamaFactory, 10, 10), 4, "the processor enlarges to 56 × 56");
-        assert_eq!(picture(Engine::LlamaFactory, 28, 28_000), 180 / 1, "a strip is cut to 1 : 180");
+        assert_eq!(picture(Engine::LlamaFactory, 28, 28_000), 180, "a strip is cut to 1 : 180");
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub(crate) struct Preparer<'a> {
     pub(crate) store: &'a mut MediaStore,
 }
 
+/// A row and whether something in it was escaped, or why there is none.
+type Made = Result<(Row, bool), (Refusal, String)>;
+
 impl Preparer<'_> {
     pub(crate) fn prepare(&mut self, samples: &[Sample]) -> Result<Prepared, ExportError> {
         let (mut prepared, mut ids) = (Prepared::default(), BTreeMap::new());
@@ -54,7 +57,7 @@ impl Preparer<'_> {
     }
 
     /// The row and whether something in it was escaped.
-    fn row(&mut self, sample: &Sample, id: String) -> Result<Result<(Row, bool), (Refusal, String)>, ExportError> {
+    fn row(&mut self, sample: &Sample, id: String) -> Result<Made, ExportError> {
         let texts = match self.texts(sample) {
             Ok(texts) => texts,
             Err(refused) => return Ok(Err(refused)),

@@ -1,4 +1,4 @@
-//! What the engines' folders have in common: the frame of `run.sh`, DeepSpeed's settings, pinned requirements.
+//! What the engines' folders have in common: the frame of `run.sh`, `DeepSpeed`'s settings, pinned requirements.
 
 use std::fmt::Write as _;
 
@@ -63,7 +63,7 @@ pub(crate) fn import_from(text: &mut String, trained: &str) {
     );
 }
 
-/// DeepSpeed ZeRO-3: weights, gradients and optimiser states shared out, whole 16-bit weights gathered when saving.
+/// `DeepSpeed` ZeRO-3: weights, gradients and optimiser states shared out, whole 16-bit weights gathered when saving.
 pub(crate) fn zero3() -> String {
     pretty(&json!({
         "train_batch_size": "auto",

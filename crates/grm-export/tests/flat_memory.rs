@@ -1,4 +1,5 @@
 //! An import of any size takes the memory of its headers. In a process of its own: the peak is the process's.
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 use std::{
     fs::{self, File},

@@ -181,7 +181,7 @@ mod tests {
         #[test]
         fn indices_ascend_and_are_there(frames in 0_u64..200_000, pace in 0.1_f64..240.0) {
             let found = indices(frames, pace);
-            proptest::prop_assert!(found.len() % 2 == 0 && found.len() <= 768);
+            proptest::prop_assert!(found.len().is_multiple_of(2) && found.len() <= 768);
             proptest::prop_assert!(found.windows(2).all(|pair| pair[0] < pair[1]));
             proptest::prop_assert!(found.iter().all(|index| *index < frames));
         }

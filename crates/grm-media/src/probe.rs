@@ -38,7 +38,7 @@ pub fn probe(source: &Source, wanted: Kind, limits: &Limits) -> Result<Facts, Me
             let size = Some((timing.width, timing.height));
             Ok(Facts { size, seconds: Some(timing.seconds()), frames: Some((timing.frames(), pace)), ..nothing })
         }
-        _ if format.demuxer().is_some() => streams(source, wanted, limits, nothing),
+        _ if format.demuxer().is_some() => streams(source, wanted, limits, &nothing),
         _ => {
             let heading = sound::heading(source, format, limits)?;
             let (channels, rate) = (Some(heading.channels), Some(heading.rate));
@@ -47,11 +47,11 @@ pub fn probe(source: &Source, wanted: Kind, limits: &Limits) -> Result<Facts, Me
     }
 }
 
-fn streams(source: &Source, wanted: Kind, limits: &Limits, nothing: Facts) -> Result<Facts, MediaError> {
+fn streams(source: &Source, wanted: Kind, limits: &Limits, nothing: &Facts) -> Result<Facts, MediaError> {
     let streams = ffmpeg::streams(source, limits)?;
     let heading = streams.sound.map(|track| track.heading);
     let (channels, rate) = (heading.map(|heading| heading.channels), heading.map(|heading| heading.rate));
-    let sound = Facts { channels, rate, ..nothing };
+    let sound = Facts { channels, rate, ..nothing.clone() };
     match (wanted, streams.video, heading) {
         (Kind::Sound, _, Some(heading)) => Ok(Facts { seconds: heading.check(source, limits)?.seconds(), ..sound }),
         (Kind::Clip, Some(video), _) => {

@@ -175,7 +175,7 @@ impl<'a> Mono<'a> {
         let share = 1.0 / self.heading.channels as f32;
         self.mixed
             .extend(interleaved.chunks_exact(self.heading.channels).map(|group| group.iter().sum::<f32>() * share));
-        if let Some(place) = self.mixed.iter().position(|sample| !(sample.abs() <= LOUDEST)) {
+        if let Some(place) = self.mixed.iter().position(|sample| sample.is_nan() || sample.abs() > LOUDEST) {
             let fault = format!("sample {} is {}", self.taken + place as u64, self.mixed[place]);
             return Err(self.source.damaged(fault));
         }

@@ -1,5 +1,5 @@
 //! Seconds a thinker takes for 256 patches and for a prompt of 512 tokens, and the memory loading it takes, as JSON;
-//! `benches/omni_speed.py` runs it beside PyTorch.
+//! `benches/omni_speed.py` runs it beside `PyTorch`.
 
 use std::{path::Path, sync::Arc, time::Instant};
 
@@ -12,6 +12,7 @@ use grm_model::{
 const PATCHES: usize = 256;
 const TOKENS: u32 = 512;
 
+#[expect(clippy::print_stdout, reason = "the result")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args().nth(1).ok_or("give a model folder")?;
     let folder = Path::new(&folder);

@@ -164,7 +164,7 @@ fn a_forest_gives_the_logits_of_each_row_alone() {
         let difference = largest_difference(&grown.logits, &expected);
         assert!(difference < LOGITS, "{difference}");
     }
-    let again = model.plant(&mut forest, &[second.clone()], &[]).expect("runs");
+    let again = model.plant(&mut forest, std::slice::from_ref(&second), &[]).expect("runs");
     assert_eq!(again.cached, [second.tokens.len() - 1]);
 }
 

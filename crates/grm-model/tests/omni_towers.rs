@@ -2,7 +2,7 @@
 
 mod reference;
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use grm_model::{
@@ -18,18 +18,18 @@ fn config(name: &str) -> ThinkerConfig {
     ThinkerConfig::read(&folder().join(name).join("config.json")).expect("reads")
 }
 
-fn weights(path: PathBuf) -> SafetensorsFolder {
-    SafetensorsFolder::open(&path).expect("opens")
+fn weights(path: &Path) -> SafetensorsFolder {
+    SafetensorsFolder::open(path).expect("opens")
 }
 
 fn vision(name: &str) -> VisionTower {
-    let weights = weights(if name == "vl" { folder().join("vl/model.safetensors") } else { folder().join(name) });
+    let weights = weights(&folder().join(if name == "vl" { "vl/model.safetensors" } else { name }));
     VisionTower::new(config(name).vision, &weights, name, &Device::default()).expect("builds")
 }
 
 fn audio() -> AudioTower {
     let config = config("omni").audio.expect("it hears");
-    AudioTower::new(config, &weights(folder().join("omni")), "omni", &Device::default()).expect("builds")
+    AudioTower::new(config, &weights(&folder().join("omni")), "omni", &Device::default()).expect("builds")
 }
 
 fn matrix(values: Vec<f32>, width: usize) -> Tensor<2> {
@@ -69,7 +69,6 @@ fn assert_near(found: &[f32], golden: &Golden, name: &str, what: &str) {
     let expected = golden.values(name);
     let largest = expected.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
     let difference = largest_difference(found, &expected) / largest;
-    println!("{what} {name}: {difference:e}");
     assert!(difference < STATES, "{what} {name}: {difference}");
 }
 
@@ -181,7 +180,7 @@ fn weights_of_another_shape_are_refused_by_name() {
     let place = folder().join("omni");
     let mut config = config("omni").vision;
     config.intermediate_size = 80;
-    let error = VisionTower::new(config, &weights(place), "omni", &Device::default()).expect_err("refused");
+    let error = VisionTower::new(config, &weights(&place), "omni", &Device::default()).expect_err("refused");
     let message = error.to_string();
     assert!(message.contains("visual.blocks.0.mlp.gate_proj.weight") && message.contains("[96, 64]"), "{message}");
 }

@@ -24,11 +24,11 @@ impl Golden {
     }
 
     fn shape(&self, name: &str) -> Vec<usize> {
-        SafeTensors::deserialize(&self.0).unwrap().tensor(name).expect(name).shape().to_vec()
+        SafeTensors::deserialize(&self.0).expect("a whole file").tensor(name).expect(name).shape().to_vec()
     }
 
     fn bytes(&self, name: &str, dtype: Dtype) -> Vec<u8> {
-        let tensors = SafeTensors::deserialize(&self.0).unwrap();
+        let tensors = SafeTensors::deserialize(&self.0).expect("a whole file");
         let tensor = tensors.tensor(name).expect(name);
         assert_eq!(tensor.dtype(), dtype, "{name}");
         tensor.data().to_vec()

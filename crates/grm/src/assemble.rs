@@ -75,7 +75,7 @@ impl Roles {
         let (recipe, journal) = (&run.recipe, &run.journal);
         let transport = Transport::new(transport_config(recipe));
         let fleet = fleet_config(recipe);
-        let fleet_transport = Transport::new(fleet.transport(transport_config(recipe)));
+        let fleet_transport = Transport::new(fleet.transport(&transport_config(recipe)));
         let mut builder = Builder {
             recipe,
             journal,

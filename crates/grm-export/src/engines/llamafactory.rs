@@ -1,4 +1,4 @@
-//! LLaMA-Factory: ShareGPT records in OpenAI's names, `dataset_info.json`, one YAML a stage.
+//! `LLaMA-Factory`: `ShareGPT` records in OpenAI's names, `dataset_info.json`, one YAML a stage.
 
 use std::fmt::Write as _;
 

@@ -34,7 +34,7 @@ pub(super) fn account(
     let places = || (trained.path.clone(), base.path.clone());
     let lacking: Vec<&String> = expected
         .keys()
-        .filter(|name| !found.contains_key(*name) && !(is_tied && name.as_str() == "lm_head.weight"))
+        .filter(|name| !(found.contains_key(*name) || is_tied && name.as_str() == "lm_head.weight"))
         .collect();
     if let [first, ..] = lacking.as_slice() {
         let (trained, base) = places();

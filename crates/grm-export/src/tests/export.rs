@@ -19,7 +19,7 @@ fn files(folder: &Path) -> BTreeMap<String, String> {
         let path = folder.join(name);
         if name.ends_with(".parquet") {
             let reader = SerializedFileReader::new(fs::File::open(path).unwrap()).unwrap();
-            let rows = reader.get_row_iter(None).unwrap().map(|row| format!("{:#}\n", row.unwrap().to_json_value()));
+            let rows = reader.get_row_iter(None).unwrap().map(|row| format!("{}\n", row.unwrap()));
             return rows.collect();
         }
         fs::read_to_string(path).unwrap()

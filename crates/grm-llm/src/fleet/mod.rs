@@ -57,9 +57,9 @@ impl Default for FleetConfig {
 impl FleetConfig {
     /// A transport's settings for servers of a fleet: trouble is answered by going elsewhere, not by waiting.
     #[must_use]
-    pub fn transport(&self, single: TransportConfig) -> TransportConfig {
+    pub fn transport(&self, single: &TransportConfig) -> TransportConfig {
         let breaker = BreakerConfig { failures: 5, probe_every: self.retry_first, patience: Duration::ZERO };
-        TransportConfig { attempts: 2, breaker, ..single }
+        TransportConfig { attempts: 2, breaker, ..single.clone() }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Positions in time, height and width for each token of a row (TMRoPE).
+//! Positions in time, height and width for each token of a row (`TMRoPE`).
 //!
 //! Text counts on in all three at once. A picture's cells stand at one time and spread over rows and columns; a clip's
 //! cells also move on in time, by seconds and not by frames; a sound's tokens are text that goes 25 steps a second. A

@@ -78,7 +78,7 @@ fn hann(place: usize) -> f64 {
 /// The sample half a window before `place`: mirrored at the start and at 300 s, silent from the sound's end to there.
 fn sample_at(samples: &[f32], place: usize) -> f64 {
     let half = WINDOW / 2;
-    let place = if place < half { half - place } else { place - half };
+    let place = half.abs_diff(place);
     let place = if place < SAMPLES_MAX { place } else { 2 * (SAMPLES_MAX - 1) - place };
     samples.get(place).map_or(0.0, |&sample| f64::from(sample))
 }

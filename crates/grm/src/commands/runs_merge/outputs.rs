@@ -143,9 +143,12 @@ impl Turns {
     }
 }
 
+/// A pair and its line.
+type Example = (String, Vec<u8>);
+
 /// Training examples of every shard: one or none a pair, in the pairs' order.
 struct Examples {
-    shards: Vec<(Lines, Option<(String, Vec<u8>)>)>,
+    shards: Vec<(Lines, Option<Example>)>,
     out: AtomicFile,
 }
 

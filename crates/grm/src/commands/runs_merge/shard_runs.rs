@@ -104,7 +104,8 @@ impl ShardRun {
             .join(", ")
         };
         let verb = |run: &Self| run.manifest.verb.clone();
-        let facts: [(&str, &dyn Fn(&Self) -> String); 5] =
+        type Fact<'a> = (&'a str, &'a dyn Fn(&ShardRun) -> String);
+        let facts: [Fact; 5] =
             [("verb", &verb), ("input", &input), ("data", &data), ("models", &models), ("grm", &program)];
         for (name, fact) in facts {
             let (ours, theirs) = (fact(self), fact(other));
