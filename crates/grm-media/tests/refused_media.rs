@@ -97,18 +97,6 @@ fn content_decides_and_another_kind_is_refused() {
 }
 
 #[test]
-fn headers_that_promise_more_sound_than_there_is() {
-    let ten_hours = 36_000 * 16_000 * 2;
-    let empty = wav_header(1, 1, 16_000, 16, ten_hours);
-    has(&sound_of("hours.wav", &empty), &["36000 s", "limit of 1800 s"]);
-    let outcome = probe(&source("hours.wav", &empty), Kind::Sound, &Limits::default());
-    has(&message(outcome, "hours.wav"), &["36000 s", "limit of 1800 s"]);
-    let mut minute = wav_header(1, 1, 16_000, 16, 60 * 32_000);
-    minute.extend(vec![0; 32_000]);
-    has(&sound_of("minute.wav", &minute), &["damaged", "960000 samples", "16000"]);
-}
-
-#[test]
 fn sound_is_limited_while_it_is_decoded() {
     let limits = Limits { sound_seconds: 1.0, ..Limits::default() };
     // No length is stated, as by a program that writes to a pipe.

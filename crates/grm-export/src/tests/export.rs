@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 
 use super::made_run::{dpo, make, settings, sft, write};
-use crate::{Engine, ExportError, ExportSettings, MANIFEST, Manifest, Refusal, Set, digest::sha256_file, export};
+use crate::{Engine, ExportError, ExportSettings, Manifest, Refusal, Set, export};
 
 fn exported(engine: Engine) -> (tempfile::TempDir, Manifest) {
     let home = tempfile::tempdir().unwrap();
@@ -55,24 +55,6 @@ fn a_mixed_run_for_trl_keeps_text_and_pictures() {
             insta::assert_snapshot!(format!("trl {name}").replace(['/', ' '], "_"), text);
         }
     }
-}
-
-#[test]
-fn every_file_is_in_the_manifest_and_media_are_named_by_content() {
-    let (home, manifest) = exported(Engine::LlamaFactory);
-    let folder = home.path().join("out");
-    let listed: Vec<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
-    let there = crate::manifest::names(&folder).unwrap();
-    assert_eq!(listed, there.iter().filter(|name| *name != MANIFEST).collect::<Vec<_>>());
-    for file in &manifest.files {
-        let digest = sha256_file(&folder.join(&file.path)).unwrap();
-        assert_eq!((digest.sha256.as_str(), digest.bytes), (file.sha256.as_str(), file.bytes), "{}", file.path);
-        if let Some(name) = file.path.strip_prefix("data/media/") {
-            assert_eq!(name.split('.').next(), Some(digest.sha256.as_str()));
-        }
-    }
-    let media = listed.iter().filter(|name| name.starts_with("data/media/")).count();
-    assert_eq!(media, 5, "two pictures, a clip, a sound as it was and one made of stereo");
 }
 
 #[test]

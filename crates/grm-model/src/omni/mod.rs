@@ -7,8 +7,6 @@ mod audio;
 mod build;
 mod config;
 mod expected;
-#[cfg(test)]
-mod gradients;
 mod grid;
 mod media;
 mod medium;

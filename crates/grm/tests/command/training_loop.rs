@@ -337,7 +337,8 @@ fn shipped_recipes_can_be_planned() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes");
     let mut seen = 0;
     for entry in std::fs::read_dir(&folder).expect("recipes").map(|entry| entry.expect("an entry").path()) {
-        if entry.extension().is_none_or(|extension| extension != "toml") {
+        // recipes/paper.toml is a plan, not a loop: paper_plan.rs prints it.
+        if entry.extension().is_none_or(|extension| extension != "toml") || entry.ends_with("paper.toml") {
             continue;
         }
         let planned = finish(bench.bare_command(["loop", "--dry-run"]).arg(&entry)).ok().stdout;
