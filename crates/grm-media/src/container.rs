@@ -4,6 +4,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::error::MediaError;
 use crate::format::Format;
+use crate::ogg;
 use crate::source::{Reader, Source};
 
 /// More boxes than any file has at its top level.
@@ -16,6 +17,7 @@ pub(crate) fn check_whole(source: &Source, format: Format) -> Result<(), MediaEr
         Format::Mp4 | Format::M4a | Format::Quicktime => iso(&mut reader),
         Format::Webm | Format::Matroska => matroska(&mut reader),
         Format::Avi => riff(&mut reader),
+        Format::Ogg => Ok(ogg::check_whole(source.reader()).err()),
         _ => Ok(None),
     };
     match checked {

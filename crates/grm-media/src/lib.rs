@@ -15,6 +15,7 @@ mod format;
 mod jpeg;
 mod limits;
 mod mp3;
+mod ogg;
 mod picture;
 mod probe;
 mod resample;

@@ -7,11 +7,11 @@
 use std::f64::consts::PI;
 
 /// Zero crossings of the sinc on each side.
-const CROSSINGS: f64 = 48.0;
+const CROSSINGS: f64 = 64.0;
 /// Kaiser's shape: stops 110 dB.
 const BETA: f64 = 11.0;
-/// The cut-off as a share of the lower Nyquist frequency: flat to 7.3 kHz for 16 kHz, and nothing left above 8 kHz.
-const CUT_OFF: f64 = 0.953;
+/// The cut-off as a share of the lower Nyquist frequency: at 16 kHz flat to 7.1 kHz, and nothing left above 8 kHz.
+const CUT_OFF: f64 = 0.947;
 
 /// Turns samples at one rate into samples at another; the n-th output is at the time n / rate out.
 pub(crate) struct Resampler {

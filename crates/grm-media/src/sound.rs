@@ -4,6 +4,7 @@ use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoderOptions};
 use symphonia::core::errors::Error;
 use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream};
+use symphonia::core::packet::Packet;
 use symphonia::default::formats::{FlacReader, MpaReader, OggReader, WavReader};
 use symphonia::default::get_codecs;
 
@@ -13,7 +14,7 @@ use crate::limits::Limits;
 use crate::picture::contained;
 use crate::resample::Resampler;
 use crate::source::{Reader, Source};
-use crate::{Sound, ffmpeg, mp3};
+use crate::{Sound, ffmpeg, mp3, ogg};
 
 /// Samples a second of every [`Sound`].
 pub const RATE: u32 = 16_000;
@@ -84,6 +85,9 @@ fn open(source: &Source, format: Format, limits: &Limits) -> Result<(Box<dyn For
         input.seekable = false;
         counted = Some(length);
     }
+    if format == Format::Vorbis {
+        ogg::check_whole(source.reader()).map_err(|fault| source.damaged(fault))?;
+    }
     let stream = MediaSourceStream::new(Box::new(input), symphonia::core::io::MediaSourceStreamOptions::default());
     let reader = reader(stream, format).map_err(|error| source.damaged(error.to_string()))?;
     let track = reader.default_track(TrackType::Audio).ok_or_else(|| source.damaged("it holds no sound"))?;
@@ -125,7 +129,7 @@ fn decode(
     let mut decoder = get_codecs().make_audio_decoder(parameters, &options).map_err(damaged)?;
     let mut mono = Mono::new(source, heading, limits);
     let mut piece = Vec::<f32>::new();
-    while let Some(packet) = reader.next_packet().map_err(damaged)? {
+    while let Some(packet) = next_packet(reader.as_mut()).map_err(damaged)? {
         if packet.track_id != id {
             continue;
         }
@@ -141,6 +145,14 @@ fn decode(
         return Err(source.damaged("its samples do not match their checksum"));
     }
     mono.finish()
+}
+
+/// The end of a file ends a sound; whether that is all of it, its promised length says, or the walk before decoding.
+fn next_packet(reader: &mut dyn FormatReader) -> Result<Option<Packet>, Error> {
+    match reader.next_packet() {
+        Err(Error::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
+        other => other,
+    }
 }
 
 fn too_long(source: &Source, seconds: f64, limits: &Limits) -> MediaError {

@@ -21,6 +21,9 @@
 //! the other side. A quarter of all combinations of facts, the same for every seed, is only in worlds made with
 //! [`OmniWorld::held_out`], whatever the medium or the question.
 //!
+//! What that does not exclude: told scenes name their true values, so the rule "the answer whose value stands in the prompt"
+//! is right in 69 % of text pairs about pictures, 94 % about clips and 98 % about sounds (seed 7, 3,000 pairs).
+//!
 //! # Vocabulary
 //!
 //! Every word there is ([`VOCABULARY`]): a, and, are, at, beeps, blue, bottom, change, changes, circle, circles, clip,

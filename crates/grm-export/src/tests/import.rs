@@ -223,7 +223,11 @@ fn the_trainers_log_becomes_ours_and_dpo_must_begin_at_ln_2() {
     put(&home.join("trained/trainer_state.json"), &state(0.6931));
     let imported = run().unwrap();
     assert_eq!((imported.steps, imported.first_loss), (Some(2), Some(0.6931)));
-    insta::assert_snapshot!(fs::read_to_string(home.join("out/metrics.jsonl")).unwrap(), @"");
+    assert_eq!(
+        fs::read_to_string(home.join("out/metrics.jsonl")).unwrap(),
+        "{\"epoch\":0.5,\"grad_norm\":2.5,\"learning_rate\":0.0,\"loss\":0.6931,\"rewards/margins\":0.0,\"step\":1,\"version\":1}\n\
+         {\"epoch\":1.0,\"grad_norm\":2.0,\"learning_rate\":1e-6,\"loss\":0.62,\"rewards/margins\":0.15,\"step\":2,\"version\":1}\n"
+    );
     assert!(fs::read_to_string(home.join("out/report.html")).unwrap().contains("rewards/margins"));
 
     put(&home.join("trained/trainer_state.json"), &state(0.71));

@@ -160,7 +160,8 @@ impl<M: Named + ?Sized + 'static> Fleet<M> {
         let known = pairs.home(key).filter(|home| self.members[*home].is_up());
         let home = known.and_then(|home| candidates.iter().find(|candidate| candidate.index == home));
         let index = match home {
-            Some(home) if home.load < self.config.calls_per_server => home.index,
+            // A queue of one more round is worth a warm prefix.
+            Some(home) if home.load < 2 * self.config.calls_per_server => home.index,
             Some(home) => choice::elsewhere(&candidates, *home).unwrap_or(home.index),
             None => choice::home(&candidates, self.config.load_factor)?,
         };

@@ -30,7 +30,7 @@ use member::Way;
 /// Limits and pauses of a fleet.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FleetConfig {
-    /// Calls at one server from which on some of a pair's calls may go to a less busy one.
+    /// Calls a server works on at once; when twice as many are with it, some may go to a much less busy one.
     pub calls_per_server: usize,
     /// A new pair passes over servers that have more than this times the mean of calls in flight.
     pub load_factor: f64,

@@ -151,6 +151,32 @@ async fn a_pair_stays_with_its_server_and_pairs_are_spread() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn calls_in_flight_at_a_server_that_dies_go_elsewhere_and_it_comes_back() {
+    let servers = two();
+    let fleet = fleet(&servers).await;
+    let first = answers(&fleet, 0..12).await;
+    let at_a = first.iter().filter(|place| *place == "http://a").count() as u64;
+    let death = async {
+        sleep(Duration::from_millis(50)).await;
+        servers[0].feels(Mood::Gone);
+    };
+    let (places, ()) = tokio::join!(answers(&fleet, 0..12), death);
+    assert!(at_a > 0 && places.iter().all(|place| place == "http://b"), "{places:?}");
+    let stats = fleet.stats();
+    assert_eq!((stats.moved, stats.servers[0].left_out, stats.servers[0].up), (at_a, 1, false));
+    let asked = servers[0].asked();
+    answers(&fleet, 0..12).await;
+    assert_eq!(servers[0].asked(), asked, "it is left alone");
+
+    servers[0].feels(Mood::Well);
+    sleep(Duration::from_secs(2)).await;
+    assert!(fleet.stats().servers[0].up);
+    let places = answers(&fleet, 100..120).await;
+    assert!(places.iter().any(|place| place == "http://a"), "new pairs go there");
+    assert!(answers(&fleet, 0..12).await.iter().all(|place| place == "http://b"), "pairs that moved stay");
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_any_server_calls_wait_and_then_fail_with_the_last_reason() {
     let servers = two();
     let fleet = fleet(&servers).await;
