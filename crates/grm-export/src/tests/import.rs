@@ -239,7 +239,7 @@ fn the_trainers_log_becomes_ours_and_dpo_must_begin_at_ln_2() {
     fs::write(home.join("trained/trainer_log.jsonl"), format!("{line}\n")).unwrap();
     assert_eq!(run().unwrap().steps, Some(3));
     let log = fs::read_to_string(home.join("out/metrics.jsonl")).unwrap();
-    assert_eq!(log, "{\"epoch\":0.3,\"learning_rate\":1e-5,\"loss\":5.5,\"step\":3,\"version\":1}\n");
+    assert_eq!(log, "{\"epoch\":0.3,\"learning_rate\":0.00001,\"loss\":5.5,\"step\":3,\"version\":1}\n");
 }
 
 #[test]
