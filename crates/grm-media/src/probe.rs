@@ -63,7 +63,7 @@ fn streams(source: &Source, wanted: Kind, limits: &Limits, nothing: &Facts) -> R
         _ => Err(MediaError::WrongKind {
             path: source.name().to_owned(),
             wanted,
-            found: format!("{} without any", described(&source.head()?)),
+            found: format!("{} that has none", described(&source.head()?)),
         }),
     }
 }

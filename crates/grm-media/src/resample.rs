@@ -155,6 +155,19 @@ mod tests {
     }
 
     #[test]
+    fn tones_keep_their_height_loudness_and_place() {
+        for rate in [8_000, 11_025, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000] {
+            let highest = f64::from(rate.min(16_000)) / 2.0;
+            for hertz in [50.0, 440.0, 0.5 * highest, 0.88 * highest] {
+                let output = resampled(&tone(hertz, rate, rate as usize / 2), rate, 1000);
+                let wanted = tone(hertz, 16_000, output.len());
+                let error = loudest(output.iter().zip(&wanted).map(|(is, should)| is - should), 200);
+                assert!(error < 2e-5, "{hertz} Hz at {rate} Hz is off by {error}");
+            }
+        }
+    }
+
+    #[test]
     fn what_16_khz_cannot_hold_is_gone() {
         for (rate, hertz) in [(44_100, 8_400.0), (44_100, 12_345.0), (48_000, 20_000.0), (96_000, 40_000.0)] {
             let left = loudest(resampled(&tone(hertz, rate, rate as usize / 2), rate, 4096).into_iter(), 200);

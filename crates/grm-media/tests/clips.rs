@@ -22,8 +22,32 @@ fn numbers(clip: &Clip) -> Vec<u64> {
 }
 
 #[test]
+fn frames_of_a_video_are_chosen_by_number() {
+    for (name, more) in [
+        ("grey.mp4", &["-crf", "5"][..]),
+        ("grey.mov", &["-crf", "5"]),
+        // The codec's usual smoothing over time would mix the levels of neighbours.
+        ("grey.webm", &["-c:v", "libvpx-vp9", "-lossless", "1"]),
+        ("grey.mkv", &["-crf", "5", "-bf", "3"]),
+        ("grey.avi", &["-q:v", "2"]),
+    ] {
+        let Some(bytes) = grey_clip(name, more) else { return };
+        let sampling = Sampling { with_sound: true, ..Sampling::default() };
+        let found = decoded(name, &bytes, &sampling);
+        assert_eq!(numbers(&found), frame_indices(30, 10.0, &sampling), "{name}");
+        assert_eq!(found.frames.len(), 6);
+        assert!((found.frames_per_second - 2.0).abs() < 1e-3, "{name} at {}", found.frames_per_second);
+        assert!(found.frames.iter().all(|frame| (frame.width, frame.height) == (64, 48)));
+        let samples = found.sound.unwrap().samples;
+        assert!(samples.len().abs_diff(48_000) < 3_200, "{name} has {} samples", samples.len());
+        let all = Sampling { frames_per_second: 10.0, ..Sampling::default() };
+        assert_eq!(numbers(&decoded(name, &bytes, &all)), (0..30).collect::<Vec<_>>(), "{name}");
+    }
+}
+
+#[test]
 fn hundreds_of_frames_are_chosen_by_number() {
-    let input = "color=black:size=32x32:rate=30:duration=40,format=gray,geq=lum='20+mod(N,29)*7'";
+    let input = "color=black:size=32x32:rate=30:duration=40,format=yuv420p,geq=lum='20+mod(N,29)*7':cb=128:cr=128";
     let Some(bytes) = by_ffmpeg("long.mp4", &["-f", "lavfi", "-i", input, "-crf", "5"]) else { return };
     let sampling = Sampling { frames_per_second: 15.0, ..Sampling::default() };
     let found = decoded("long.mp4", &bytes, &sampling);

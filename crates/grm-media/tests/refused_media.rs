@@ -97,6 +97,25 @@ fn content_decides_and_another_kind_is_refused() {
 }
 
 #[test]
+fn headers_that_promise_more_sound_than_there_is() {
+    let ten_hours = 36_000 * 16_000 * 2;
+    let empty = wav_header(1, 1, 16_000, 16, ten_hours);
+    has(&sound_of("hours.wav", &empty), &["36000 s", "limit of 1800 s"]);
+    let outcome = probe(&source("hours.wav", &empty), Kind::Sound, &Limits::default());
+    has(&message(outcome, "hours.wav"), &["36000 s", "limit of 1800 s"]);
+    let mut minute = wav_header(1, 1, 16_000, 16, 60 * 32_000);
+    minute.extend(vec![0; 32_000]);
+    has(&sound_of("minute.wav", &minute), &["damaged", "960000 samples", "16000"]);
+}
+
+#[test]
+fn a_header_that_promises_nothing_is_read_to_the_end() {
+    let mut piped = wav_header(1, 1, 16_000, 16, u32::MAX);
+    piped.extend(tone(16_000, 5_001).iter().flat_map(|sample| sample.to_le_bytes()));
+    assert_eq!(sound(&source("piped.wav", &piped), &Limits::default()).unwrap().samples.len(), 5_001);
+}
+
+#[test]
 fn sound_is_limited_while_it_is_decoded() {
     let limits = Limits { sound_seconds: 1.0, ..Limits::default() };
     // No length is stated, as by a program that writes to a pipe.

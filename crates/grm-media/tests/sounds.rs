@@ -61,6 +61,65 @@ fn silent_mp3_is_as_long_as_its_frames() {
 }
 
 #[test]
+fn every_codec_gives_the_same_tone() {
+    let sine = "sine=frequency=440:sample_rate=44100:duration=2,volume=4";
+    for (name, codec, bound) in [
+        ("tone.flac", "flac", 1e-3),
+        // LAME lowers what it encodes by a twentieth.
+        ("tone.mp3", "libmp3lame", 0.025),
+        ("tone.ogg", "libvorbis", 0.01),
+        ("tone.opus", "libopus", 0.01),
+        ("tone.m4a", "aac", 0.01),
+        ("tone.webm", "libvorbis", 0.01),
+    ] {
+        let Some(bytes) = by_ffmpeg(name, &["-f", "lavfi", "-i", sine, "-c:a", codec, "-b:a", "128k"]) else {
+            continue;
+        };
+        let samples = decoded(name, &bytes);
+        assert!(samples.len().abs_diff(32_000) < 1_600, "{name} has {} samples", samples.len());
+        // Codecs may delay; what is asked is a tone of its height and loudness.
+        let middle = &samples[2_000..30_000];
+        let loudness = (middle.iter().map(|sample| sample * sample).sum::<f32>() / 28_000.0).sqrt();
+        assert!((loudness - 0.5 / 2.0_f32.sqrt()).abs() < bound, "{name} has a loudness of {loudness}");
+        let rises = middle.windows(2).filter(|pair| pair[0] < 0.0 && pair[1] >= 0.0).count();
+        assert!(rises.abs_diff(770) <= 1, "{name} has {rises} periods");
+        let facts = probe(&source(name, &bytes), Kind::Sound, &Limits::default()).unwrap();
+        assert_eq!(facts.channels, Some(1), "{name}");
+        assert!((facts.seconds.unwrap() - 2.0).abs() < 0.1, "{name} lasts {:?}", facts.seconds);
+    }
+}
+
+#[test]
+fn cut_off_files_of_every_codec_are_refused() {
+    let sine = "sine=frequency=440:sample_rate=44100:duration=2";
+    for (name, codec) in [
+        ("cut.flac", "flac"),
+        ("cut.mp3", "libmp3lame"),
+        ("cut.ogg", "libvorbis"),
+        ("cut.opus", "libopus"),
+        ("cut.m4a", "aac"),
+        ("cut.webm", "libvorbis"),
+    ] {
+        let Some(bytes) = by_ffmpeg(name, &["-f", "lavfi", "-i", sine, "-c:a", codec]) else { continue };
+        for length in [bytes.len() - 1, bytes.len() - 300, bytes.len() / 2, 100] {
+            let outcome = sound(&source(name, &bytes[..length]), &Limits::default());
+            assert!(outcome.is_err(), "{name} cut at {length} of {}", bytes.len());
+            message(outcome, name);
+        }
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_flac_is_found_by_its_checksum() {
+    let sine = "sine=frequency=440:sample_rate=16000:duration=1";
+    let Some(mut bytes) = by_ffmpeg("tone.flac", &["-f", "lavfi", "-i", sine]) else { return };
+    // In the sound, behind the room that is left for tags.
+    let place = bytes.len() - 500;
+    bytes[place] ^= 4;
+    message(sound(&source("flipped.flac", &bytes), &Limits::default()), "flipped.flac");
+}
+
+#[test]
 fn real_sounds() {
     if let Some(bytes) = shared("audio_speech_16k.wav") {
         let samples = decoded("speech.wav", &bytes);
