@@ -8,6 +8,7 @@ mod error;
 pub mod examples;
 mod ids;
 pub mod media_library;
+mod messages;
 pub mod omni_world;
 mod placement;
 pub mod records;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use grm_core::{Role, Turn};
 use serde_json::{Map, Value};
 
 use crate::{Place, ReadError};
@@ -27,13 +26,6 @@ pub(crate) enum Blob {
     Bytes(Vec<u8>),
     /// A list of floats under the name `array`, as decoded sound is kept.
     Samples(Vec<f32>),
-}
-
-/// What a field says: plain text, or turns.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Said {
-    Text(String),
-    Turns(Vec<Turn>),
 }
 
 impl Row {
@@ -75,50 +67,9 @@ impl Row {
         })
     }
 
-    /// Text or messages under a name that has to be there.
-    pub(crate) fn said(&self, name: &str) -> Result<Said, ReadError> {
-        match self.required(name)? {
-            Value::String(text) => Ok(Said::Text(text.clone())),
-            Value::Array(messages) => {
-                let turns = messages.iter().enumerate().map(|(place, message)| self.turn(name, place, message));
-                Ok(Said::Turns(turns.collect::<Result<_, _>>()?))
-            }
-            other => Err(self.wrong_kind(name, "text, or a list of messages with `role` and `content`", other)),
-        }
-    }
-
     /// Plain text under a name that has to be there; `path` is how messages call it.
     pub(crate) fn text<'a>(&self, path: &str, value: &'a Value) -> Result<&'a str, ReadError> {
         value.as_str().ok_or_else(|| self.wrong_kind(path, "text", value))
-    }
-
-    fn turn(&self, name: &str, place: usize, message: &Value) -> Result<Turn, ReadError> {
-        let path = format!("{name}[{place}]");
-        let (Some(role), Some(content)) = (message.get("role"), message.get("content")) else {
-            return Err(self.wrong_kind(&path, "a message with `role` and `content`", message));
-        };
-        let role = match self.text(&format!("{path}.role"), role)?.to_lowercase().as_str() {
-            "system" => Role::System,
-            "user" | "human" => Role::User,
-            "assistant" | "gpt" | "chatbot" => Role::Assistant,
-            other => {
-                let found = format!("`{}`", other.chars().take(40).collect::<String>());
-                let cure = "turns of tools and functions cannot be judged yet; leave them out";
-                return Err(self.shape(format!("system, user or assistant in `{path}.role`"), found, cure));
-            }
-        };
-        Ok(Turn::text(role, self.content(&format!("{path}.content"), content)?))
-    }
-
-    /// A message's content: text, or a list of text pieces.
-    fn content(&self, path: &str, content: &Value) -> Result<String, ReadError> {
-        let Value::Array(pieces) = content else { return self.text(path, content).map(str::to_owned) };
-        let texts = pieces.iter().map(|piece| match (piece.get("type").and_then(Value::as_str), piece.get("text")) {
-            (Some("text"), Some(text)) => self.text(path, text),
-            (Some(_), _) => Err(ReadError::Media { place: self.place.clone(), field: path.to_owned() }),
-            (None, _) => Err(self.wrong_kind(path, "pieces with a `type`", piece)),
-        });
-        Ok(texts.collect::<Result<Vec<_>, _>>()?.join("\n"))
     }
 
     /// An error about this row's shape.

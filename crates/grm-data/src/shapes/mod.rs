@@ -1,7 +1,7 @@
 //! The accepted record shapes, one file a shape.
 
 mod chosen_rejected;
-mod media;
+pub(crate) mod media;
 mod own;
 mod response_pair;
 mod rmb;
@@ -31,8 +31,23 @@ const ACCEPTED: &str = "`prompt`, `chosen` and `rejected`, each with or without 
 const ID_FIELDS: [&str; 4] = ["id", "pair_uid", "pair_id", "uid"];
 
 /// Fields that name pictures, clips or sounds.
-const MEDIA_FIELDS: [&str; 9] =
-    ["image", "images", "video", "videos", "audio", "audios", "media", "chosen_media", "rejected_media"];
+const MEDIA_FIELDS: [&str; 15] = [
+    "image",
+    "images",
+    "video",
+    "videos",
+    "audio",
+    "audios",
+    "media",
+    "chosen_media",
+    "rejected_media",
+    "response_a_media",
+    "response_b_media",
+    "response_1_media",
+    "response_2_media",
+    "response1_media",
+    "response2_media",
+];
 
 /// Fields of the shapes themselves.
 const SHAPE_FIELDS: [&str; 15] = [
@@ -93,7 +108,7 @@ impl Shape {
             Ok(Self::Rmb)
         } else if has("chosen") && has("rejected") || media::RESPONSES.into_iter().all(has) {
             Ok(Self::ChosenRejected)
-        } else if has("prompt") && response_pair::NAMES.iter().any(|[first, second]| has(first) && has(second)) {
+        } else if response_pair::names(has).is_some() && (has("prompt") || MEDIA_FIELDS.into_iter().any(has)) {
             Ok(Self::ResponsePair)
         } else {
             Err(unknown(names, place))
@@ -102,19 +117,21 @@ impl Shape {
 
     /// Reads one record of this shape.
     pub(crate) fn read(self, row: &Row, options: &ReadOptions) -> Result<Draft, ReadError> {
-        if let Some(field) = MEDIA_FIELDS.into_iter().find(|name| row.value(name).is_some_and(|value| !is_empty(value)))
-        {
-            return match (self, options.media) {
-                (Self::ChosenRejected, MediaFields::Name) => media::read(row, options),
-                _ => Err(ReadError::Media { place: row.place.clone(), field: field.to_owned() }),
-            };
+        let named = MEDIA_FIELDS.into_iter().find(|name| row.value(name).is_some_and(|value| !is_empty(value)));
+        let takes_media = matches!(self, Self::ChosenRejected | Self::ResponsePair);
+        if let Some(field) = named.filter(|_| !takes_media || options.media == MediaFields::Refuse) {
+            return Err(ReadError::Media { place: row.place.clone(), field: field.to_owned() });
         }
-        match self {
+        let mut draft = match self {
             Self::ChosenRejected => chosen_rejected::read(row, options),
             Self::ResponsePair => response_pair::read(row, options),
-            Self::Rmb => rmb::read(row),
+            Self::Rmb => rmb::read(row, options),
             Self::Own => own::read(row, options.media),
+        }?;
+        if named.is_some() {
+            media::add(row, &mut draft)?;
         }
+        Ok(draft)
     }
 }
 

@@ -1,30 +1,31 @@
 //! `prompt` and two responses in an order of their own, with a label or without.
 
-use grm_core::{Choice, Response};
+use grm_core::Choice;
 use serde_json::Value;
 
-use super::chosen_rejected::{opened, reply};
-use super::id;
+use super::chosen_rejected::with_prompt;
+use super::{id, media};
 use crate::ReadError;
 use crate::records::ReadOptions;
 use crate::row::Row;
 use crate::usable::{Draft, Known};
 
 /// What the two responses may be called.
-pub(super) const NAMES: [[&str; 2]; 3] =
-    [["response_a", "response_b"], ["response_1", "response_2"], ["response1", "response2"]];
+const NAMES: [[&str; 2]; 3] = [["response_a", "response_b"], ["response_1", "response_2"], ["response1", "response2"]];
+
+/// What a record calls its two responses, which may be text, media or both.
+pub(super) fn names(has: impl Fn(&str) -> bool) -> Option<[&'static str; 2]> {
+    NAMES.into_iter().find(|names| names.iter().all(|name| has(name) || has(&media::of_response(name))))
+}
 
 pub(super) fn read(row: &Row, options: &ReadOptions) -> Result<Draft, ReadError> {
-    let names = NAMES
-        .into_iter()
-        .find(|names| names.iter().all(|name| row.fields.contains_key(*name)))
+    let names = names(|name| row.fields.contains_key(name))
         .ok_or_else(|| row.shape("`response_a` and `response_b`".into(), row.keys(), "add what is missing"))?;
-    let prompt = opened(row.said("prompt")?, options);
-    let [first, second] = names.map(|name| reply(row, name, &prompt));
+    let (prompt, responses) = with_prompt(row, names, options)?;
     Ok(Draft {
         id: id(row)?,
         prompt,
-        responses: [Response::from_text(first?), Response::from_text(second?)],
+        responses,
         names,
         known: match row.value("label") {
             None => Known::Nothing,

@@ -4,11 +4,13 @@ use grm_core::{Prompt, Response};
 
 use super::id;
 use crate::ReadError;
-use crate::row::{Row, Said};
+use crate::messages::Said;
+use crate::records::ReadOptions;
+use crate::row::Row;
 use crate::usable::{Draft, Known};
 
-pub(super) fn read(row: &Row) -> Result<Draft, ReadError> {
-    let prompt = match row.said("conversation_input")? {
+pub(super) fn read(row: &Row, options: &ReadOptions) -> Result<Draft, ReadError> {
+    let prompt = match row.said("conversation_input", options.media)? {
         Said::Text(text) => Prompt::from_text(text),
         Said::Turns(turns) => Prompt { turns },
     };

@@ -53,6 +53,67 @@ fn what_is_shown_stands_before_what_is_said_of_it() {
 }
 
 #[test]
+fn pieces_of_messages_keep_their_order() {
+    let folder = folder(&[
+        r#"{"prompt":[{"role":"user","content":[{"type":"text","text":"This"},{"type":"image_url","image_url":{"url":"a.png"}},{"type":"text","text":"or this?"},{"type":"audio","audio":"b.dat"}]}],"chosen":"x","rejected":[{"role":"assistant","content":[{"type":"text","text":"See"},{"type":"image","path":"a.png"}]}]}"#,
+        r#"{"images":["a.png"],"prompt":[{"role":"user","content":[{"type":"text","text":"Now"},{"type":"image","text":null}]}],"chosen":[{"role":"assistant","content":"x"}],"rejected":[{"role":"assistant","content":"y"}]}"#,
+        r#"{"images":[{"path":"a.png"}],"chosen":[{"role":"user","content":[{"type":"image"},{"type":"text","text":"Who?"}]},{"role":"assistant","content":"x"}],"rejected":[{"role":"user","content":[{"type":"image"},{"type":"text","text":"Who?"}]},{"role":"assistant","content":"y"}]}"#,
+    ]);
+    let records = read(folder.path(), MediaFields::Name);
+    let records: Vec<_> = records.iter().map(|record| record.as_ref().unwrap().comparison()).collect();
+    let asked = |record: usize| outline(&records[record].prompt.turns[0].parts);
+    assert_eq!(asked(0), ["This", "<image a.png>", "or this?", "<audio b.dat>"]);
+    assert_eq!(outline(&records[0].responses[1].parts), ["See", "<image a.png>"]);
+    assert_eq!(asked(1), ["Now", "<image a.png>"]);
+    assert_eq!(asked(2), ["<image a.png>", "Who?"]);
+    assert_eq!(outline(&records[2].responses[1].parts), ["y"]);
+}
+
+#[test]
+fn pairs_in_an_order_of_their_own_have_media_too() {
+    let folder = folder(&[
+        r#"{"prompt":"Which?","images":["a.png"],"response_a":"One.","response_b":"Two.","label":"B"}"#,
+        r#"{"prompt":"Draw.","response_a_media":["a.png"],"response_b_media":["b.dat"],"label":"A"}"#,
+    ]);
+    let first = &read(folder.path(), MediaFields::Name)[0];
+    let asked = &first.as_ref().unwrap().comparison().prompt.turns[0];
+    assert_eq!(outline(&asked.parts), ["<image a.png>", "Which?"]);
+    // The shape of a file is told by its first record: without text in the responses it is the same.
+    fs::rename(folder.path().join("pairs.jsonl"), folder.path().join("both.jsonl")).unwrap();
+    let both = fs::read_to_string(folder.path().join("both.jsonl")).unwrap();
+    fs::write(folder.path().join("pairs.jsonl"), both.lines().last().unwrap()).unwrap();
+    let second = &read(folder.path(), MediaFields::Name)[0];
+    let [a, b] = &second.as_ref().unwrap().comparison().responses;
+    assert_eq!(
+        (outline(&a.parts), outline(&b.parts)),
+        (vec!["<image a.png>".to_owned()], vec!["<audio b.dat>".to_owned()])
+    );
+}
+
+#[test]
+fn pieces_without_a_file_and_files_without_a_place_are_refused() {
+    let piece = |piece: &str| {
+        format!(
+            r#"{{"prompt":[{{"role":"user","content":[{piece},{{"type":"text","text":"?"}}]}}],"chosen":"x","rejected":"y","images":["a.png"]}}"#
+        )
+    };
+    let twice = piece(r#"{"type":"image"},{"type":"image"}"#);
+    let lost = piece(r#"{"type":"image"}"#).replace(r#"["a.png"]"#, r#"["a.png","words.png"]"#);
+    let inside = piece(r#"{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}"#);
+    let tool = piece(r#"{"type":"tool_use"}"#);
+    for (line, expected) in [
+        (twice, "place 2 for a file, and 1 files"),
+        (lost, "none for words.png"),
+        (inside, "a file inside the record; write it beside the record"),
+        (tool, "found `tool_use`"),
+    ] {
+        let folder = folder(&[&line]);
+        let said = read(folder.path(), MediaFields::Name)[0].as_ref().unwrap_err().to_string();
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_medium_leaves_its_record_out() {
     let folder = folder(&[
         r#"{"prompt":"a","media":["none.png"],"chosen":"x","rejected":"y"}"#,

@@ -6,7 +6,9 @@ use grm_core::Role;
 use serde_json::Value;
 
 use super::files::Part;
-use crate::row::{Blob, Row, Said, list};
+use crate::messages::Said;
+use crate::records::MediaFields;
+use crate::row::{Blob, Row, list};
 use crate::sets::{ItemPart, ItemTurn, MediaKind, MediaSource, Truth};
 use crate::{Problem, ReadError, Spot};
 
@@ -84,7 +86,7 @@ pub(super) fn no_preference(row: &Row, field: &str, found: String) -> ReadError 
 
 /// A prompt of one user turn, or the messages of the field as turns.
 pub(super) fn prompt(row: &Row, name: &str) -> Result<Vec<ItemTurn>, ReadError> {
-    Ok(match row.said(name)? {
+    Ok(match row.said(name, MediaFields::Refuse)? {
         Said::Text(text) => asked(vec![ItemPart::Text(text)]),
         Said::Turns(turns) => {
             let turn =
