@@ -77,6 +77,12 @@ pub enum ModelError {
         /// URL or model.
         place: String,
     },
+    /// The call is left in a batch file, and its reply comes another time.
+    #[error("the call waits in {place}; answer that file, and run the same command again")]
+    Waits {
+        /// The file.
+        place: String,
+    },
     /// The run is being stopped.
     #[error("the call was cancelled")]
     Cancelled,
@@ -102,7 +108,8 @@ impl ModelError {
             | Self::BadReply { .. }
             | Self::Unsupported { .. }
             | Self::Media { .. }
-            | Self::NonFinite { .. } => false,
+            | Self::NonFinite { .. }
+            | Self::Waits { .. } => false,
         }
     }
 
@@ -118,6 +125,7 @@ impl ModelError {
             Self::Unsupported { .. } => "unsupported",
             Self::Media { .. } => "media",
             Self::NonFinite { .. } => "non_finite",
+            Self::Waits { .. } => "waits",
             Self::Cancelled => "cancelled",
             Self::Engine { .. } => "engine",
         }

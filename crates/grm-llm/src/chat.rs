@@ -97,20 +97,15 @@ impl RemoteChat {
         Ok(Self { pass_control_tokens, ..remote.with_arguments(template_arguments) })
     }
 
-    /// Without template arguments. How media are looked at changes what is answered, so it is part of what answers.
-    pub(crate) fn over(connection: Connection, mut identity: ModelIdentity, dialect: Dialect, shelf: Shelf) -> Self {
-        identity.adapter = format!("{} {}", identity.adapter, shelf.identity()).trim().to_owned();
+    /// Without template arguments.
+    pub(crate) fn over(connection: Connection, identity: ModelIdentity, dialect: Dialect, shelf: Shelf) -> Self {
+        let identity = identity_with(identity, &shelf, &Map::new());
         let route = connection.address.route("/v1/chat/completions");
         Self { identity, dialect, template_arguments: Map::new(), pass_control_tokens: false, shelf, connection, route }
     }
 
-    /// Template arguments are part of what answers too.
     fn with_arguments(mut self, arguments: Map<String, Value>) -> Self {
-        if !arguments.is_empty() {
-            let written = Value::Object(arguments.clone());
-            self.identity.adapter =
-                format!("{} chat_template_kwargs={written}", self.identity.adapter).trim().to_owned();
-        }
+        self.identity.adapter = extended(&self.identity.adapter, &written(&arguments));
         Self { template_arguments: arguments, ..self }
     }
 
@@ -155,6 +150,27 @@ impl RemoteChat {
         }
         hasher.finalize().as_bytes().first_chunk().copied()
     }
+}
+
+/// How media are looked at, and template arguments, change what is answered, so they are part of what answers.
+pub(crate) fn identity_with(
+    mut identity: ModelIdentity,
+    shelf: &Shelf,
+    arguments: &Map<String, Value>,
+) -> ModelIdentity {
+    identity.adapter = extended(&extended(&identity.adapter, &shelf.identity()), &written(arguments));
+    identity
+}
+
+fn extended(adapter: &str, by: &str) -> String {
+    format!("{adapter} {by}").trim().to_owned()
+}
+
+fn written(arguments: &Map<String, Value>) -> String {
+    if arguments.is_empty() {
+        return String::new();
+    }
+    format!("chat_template_kwargs={}", Value::Object(arguments.clone()))
 }
 
 impl ChatModel for RemoteChat {

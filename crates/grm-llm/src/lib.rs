@@ -12,6 +12,7 @@
 
 mod address;
 mod api_key;
+mod batch;
 mod chat;
 mod chat_reply;
 mod chat_request;
@@ -33,6 +34,7 @@ mod transport;
 mod verdict_letters;
 
 pub use api_key::ApiKey;
+pub use batch::{BatchChat, CallName, Mailbox, Waiting};
 pub use chat::{ChatEndpoint, RemoteChat};
 pub use dialect::{Dialect, RewardKind, UnknownName};
 pub use download::{Downloaded, download};

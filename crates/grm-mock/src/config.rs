@@ -1,5 +1,7 @@
 //! What the fake server pretends to be.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -75,6 +77,9 @@ pub struct MockConfig {
     pub media: Vec<MockMedia>,
     /// Keeps every request for [`crate::MockServer::received`].
     pub record: bool,
+    /// A file that gets every request's key in hex, a line each, before it is worked on: what a server was asked until
+    /// it was killed.
+    pub arrivals: Option<PathBuf>,
     /// What goes wrong, first rule first.
     pub faults: Vec<FaultRule>,
 }
@@ -98,6 +103,7 @@ impl Default for MockConfig {
             reward_logits: 1,
             media: MockMedia::ALL.to_vec(),
             record: false,
+            arrivals: None,
             faults: Vec::new(),
         }
     }
@@ -109,6 +115,14 @@ pub enum MockConfigError {
     /// Not TOML, or not in our form.
     #[error("could not read the mock server's settings: {0}")]
     Form(#[from] toml::de::Error),
+    /// The file for keys of requests cannot be written.
+    #[error("could not write the mock server's arrivals to {path}: {source}; name a file in a folder that is there")]
+    Arrivals {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// A value out of its range.
     #[error("the mock server's {key} is {value}, but must be {range}")]
     Range {

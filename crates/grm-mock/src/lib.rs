@@ -4,6 +4,7 @@
 //! always gets the same reply: enough for dry runs, tests and measuring everything but the models themselves.
 //! `replies` says how questions are recognised and what quality means here; `faults` says what can go wrong.
 
+mod batch;
 mod canonical;
 mod chat_route;
 mod config;
@@ -18,6 +19,7 @@ mod routes;
 mod server;
 mod stats;
 
+pub use batch::answer_batch;
 pub use config::{MockConfig, MockConfigError, MockDialect, Squash};
 pub use faults::{FaultAction, FaultRule, FaultScript, FaultWhen, RetryAfter};
 pub use parts::{ArrivedPart, MockMedia, stand_in};

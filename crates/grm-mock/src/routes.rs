@@ -85,6 +85,9 @@ async fn model_call(
     // What is not JSON has a key too, so that it is counted.
     let key = canonical::key(shared.config.seed, path, &body).unwrap_or_else(|| *blake3::hash(&body).as_bytes());
     let (place, _under_way) = shared.counts.arrive(key);
+    if let Err(error) = shared.keep_arrival(&key) {
+        return refusal((500, format!("the request could not be kept: {error}")));
+    }
     if shared.config.record {
         shared.counts.record(received(path, &headers, &body));
     }

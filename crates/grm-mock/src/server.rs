@@ -1,8 +1,10 @@
 //! Starting and stopping.
 
 use std::{
-    io,
+    fs::File,
+    io::{self, Write as _},
     net::SocketAddr,
+    path::Path,
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -14,6 +16,7 @@ use tokio::{
 };
 
 use crate::{
+    canonical::Key,
     config::{MockConfig, MockConfigError},
     connection::{MockListener, ResetSwitch},
     faults::{FaultRule, FaultScript},
@@ -30,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) prefixes: PrefixMemory,
     /// One permit for each call that may be worked on; none where all may.
     pub(crate) slots: Option<Semaphore>,
+    arrivals: Option<File>,
     faults: RwLock<Arc<FaultScript>>,
 }
 
@@ -38,12 +42,24 @@ impl Shared {
         config.check()?;
         let faults = RwLock::new(Arc::new(FaultScript::new(config.faults.clone())?));
         let slots = config.slots.map(Semaphore::new);
-        Ok(Self { config, counts: Counts::default(), prefixes: PrefixMemory::default(), slots, faults })
+        let arrivals = config.arrivals.as_deref().map(appended).transpose()?;
+        Ok(Self { config, counts: Counts::default(), prefixes: PrefixMemory::default(), slots, arrivals, faults })
+    }
+
+    /// Keeps a request's key outside this process, in one write, so that lines of several requests do not mix.
+    pub(crate) fn keep_arrival(&self, key: &Key) -> io::Result<()> {
+        let Some(mut file) = self.arrivals.as_ref() else { return Ok(()) };
+        file.write_all(format!("{}\n", blake3::Hash::from_bytes(*key).to_hex()).as_bytes())
     }
 
     pub(crate) fn faults(&self) -> Arc<FaultScript> {
         Arc::clone(&self.faults.read().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn appended(path: &Path) -> Result<File, MockConfigError> {
+    let file = File::options().create(true).append(true).open(path);
+    file.map_err(|source| MockConfigError::Arrivals { path: path.to_owned(), source })
 }
 
 /// A running fake server; it stops when dropped.

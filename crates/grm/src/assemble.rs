@@ -9,13 +9,13 @@ use std::{
 
 use anyhow::{Context, bail};
 use burn::tensor::Device;
-use grm_core::{ChatModel, MediaLibrary, ModelError, RewardModel};
+use grm_core::{ChatModel, ChatRequest, MediaLibrary, ModelError, ModelIdentity, RewardModel};
 use grm_data::{AtomicFile, FolderLibrary};
-use grm_journal::Journal;
+use grm_journal::{Journal, chat_key};
 use grm_judge::{Pipeline, Prompts, Sanitize};
 use grm_llm::{
-    ApiKey, BreakerConfig, ChatEndpoint, ChatFleet, Concurrency, FleetConfig, RemoteChat, RemoteReward, RewardEndpoint,
-    RewardFleet, SquashCheck, Transport, TransportConfig,
+    ApiKey, BreakerConfig, ChatEndpoint, ChatFleet, Concurrency, FleetConfig, Mailbox, RemoteChat, RemoteReward,
+    RewardEndpoint, RewardFleet, SquashCheck, Transport, TransportConfig, Waiting,
 };
 use grm_local::{
     Engine, EngineConfig, FetchRequest, Fetched, Head, HeadReward, HiddenStates, KNOWN_MODELS, KnownModel, Places,
@@ -41,6 +41,8 @@ pub(crate) struct Roles {
     pub(crate) load: LoadSource,
     /// The roles that several servers play.
     pub(crate) fleets: Fleets,
+    /// Where calls of roles without a server are left.
+    mailbox: Option<Arc<Mailbox>>,
     /// Records in the input, where counting them is cheap.
     pub(crate) pairs_expected: Option<u64>,
 }
@@ -53,14 +55,18 @@ pub(crate) const BUILTIN_HEAD_BASE: &str = "smollm2-135m";
 pub(crate) enum Place {
     /// Behind a URL.
     Remote(String),
+    /// Nowhere yet: calls go into a file for `vllm run-batch` with this model.
+    Batch(String),
     /// A GGUF file in this process.
     Embedded(String),
 }
 
 impl Place {
-    /// `http://` and `https://` are remote; everything else names a model file.
+    /// `http://` and `https://` are remote, `batch:` waits in a file; everything else names a model file.
     pub(crate) fn of(name: &str) -> Self {
-        if name.starts_with("http://") || name.starts_with("https://") {
+        if let Some(model) = name.strip_prefix("batch:") {
+            Self::Batch(model.to_owned())
+        } else if name.starts_with("http://") || name.starts_with("https://") {
             Self::Remote(name.to_owned())
         } else {
             Self::Embedded(name.to_owned())
@@ -83,6 +89,7 @@ impl Roles {
             fleet,
             fleet_transport: &fleet_transport,
             fleets: Fleets::default(),
+            mailbox: mailbox(run)?,
             media: library(run),
         };
         let adapter = recipe.engine.adapter.as_deref();
@@ -97,9 +104,24 @@ impl Roles {
             policy: Some(policy.identity().clone()),
             disrm: Some(disrm.identity().clone()),
         };
-        let fleets = builder.fleets;
+        let (fleets, mailbox) = (builder.fleets, builder.mailbox);
         let load = load_source(journal.clone(), transport, fleet_transport, fleets.clone());
-        Ok(Self { genrm, policy, disrm, identities, load, fleets, pairs_expected: None })
+        Ok(Self { genrm, policy, disrm, identities, load, fleets, mailbox, pairs_expected: None })
+    }
+
+    /// The calls that wait for a batch, now in their file. Fails where all of them were asked already and failed.
+    pub(crate) fn waiting(&self) -> anyhow::Result<Option<Waiting>> {
+        let Some(waiting) = self.mailbox.as_ref().map(|mailbox| mailbox.close()).transpose()?.flatten() else {
+            return Ok(None);
+        };
+        if let (true, Some(failure)) = (waiting.failed == waiting.calls, &waiting.failure) {
+            bail!(
+                "all {} calls that wait were asked already and failed, the first with {failure}; look into the batch's log, then answer {} again",
+                waiting.calls,
+                waiting.requests.display()
+            );
+        }
+        Ok(Some(waiting))
     }
 
     /// The same models behind another run's journal.
@@ -111,6 +133,7 @@ impl Roles {
             identities: self.identities.clone(),
             load: self.load.clone(),
             fleets: self.fleets.clone(),
+            mailbox: self.mailbox.clone(),
             pairs_expected: self.pairs_expected,
         }
     }
@@ -159,6 +182,8 @@ struct Builder<'a> {
     /// Patient with no single server: there are others.
     fleet_transport: &'a Arc<Transport>,
     fleets: Fleets,
+    /// Where calls are left, if a role has no server.
+    mailbox: Option<Arc<Mailbox>>,
     media: Arc<dyn MediaLibrary>,
 }
 
@@ -169,7 +194,25 @@ impl Builder<'_> {
         name: &str,
         adapter: Option<&Path>,
     ) -> anyhow::Result<Arc<dyn ChatModel>> {
+        match (Place::of(name), self.mailbox.clone()) {
+            (Place::Batch(model), Some(mailbox)) => {
+                let endpoint = self.endpoint(String::new())?;
+                Ok(self.journal.chat(Arc::new(mailbox.chat(&model, endpoint)?)))
+            }
+            (_, Some(mailbox)) => Ok(mailbox.attend_chat(self.present_chat(role, name, adapter).await?)),
+            (_, None) => self.present_chat(role, name, adapter).await,
+        }
+    }
+
+    /// A chat model that answers now.
+    async fn present_chat(
+        &mut self,
+        role: &'static str,
+        name: &str,
+        adapter: Option<&Path>,
+    ) -> anyhow::Result<Arc<dyn ChatModel>> {
         match Place::of(name) {
+            Place::Batch(model) => bail!("batch:{model} has no file to wait in"),
             Place::Remote(list) if servers::urls(&list).len() > 1 => {
                 let urls = servers::urls(&list);
                 let endpoints =
@@ -246,6 +289,16 @@ impl Builder<'_> {
     }
 
     async fn disrm(&mut self, name: &str) -> anyhow::Result<Arc<dyn RewardModel>> {
+        let disrm = self.present_disrm(name).await?;
+        Ok(self.mailbox.as_ref().map_or(disrm.clone(), |mailbox| mailbox.attend_reward(disrm)))
+    }
+
+    async fn present_disrm(&mut self, name: &str) -> anyhow::Result<Arc<dyn RewardModel>> {
+        if let Place::Batch(model) = Place::of(name) {
+            bail!(
+                "{model} is to wait in a batch, but scores are asked at once; give a reward server's address, a head, or \"builtin\""
+            );
+        }
         if let Place::Remote(list) = Place::of(name) {
             return match servers::urls(&list).as_slice() {
                 [_, _, ..] => self.disrm_fleet(&list).await,
@@ -314,6 +367,22 @@ impl Builder<'_> {
             other => other,
         }
     }
+}
+
+/// The files of calls that wait, if a role's model has no server. They serve one model, as a batch does.
+fn mailbox(run: &Run) -> anyhow::Result<Option<Arc<Mailbox>>> {
+    let models = &run.recipe.models;
+    let batches = std::iter::once(&models.genrm).chain(&models.policy).filter_map(|name| match Place::of(name) {
+        Place::Batch(model) => Some(model),
+        Place::Remote(_) | Place::Embedded(_) => None,
+    });
+    let batches: Vec<String> = batches.collect();
+    let Some(first) = batches.first() else { return Ok(None) };
+    if let Some(other) = batches.iter().find(|other| *other != first) {
+        bail!("a batch is answered by one model, not by {first} and {other}; give one of them a server");
+    }
+    let name = |model: &ModelIdentity, request: &ChatRequest| chat_key(model, request).to_string();
+    Ok(Some(Mailbox::open(&run.folder.join("batch"), Box::new(name))?))
 }
 
 /// Where a run's media are: in its input's folder, in folders named besides, and in the run's own store.

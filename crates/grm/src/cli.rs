@@ -624,7 +624,7 @@ pub(crate) struct OmniWorldData {
     /// Make scenes that are in no world without this flag: for tests.
     #[arg(long)]
     pub(crate) held_out: bool,
-    /// Questions with true answers.
+    /// Descriptions of scenes, shown or told.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) describe: usize,
     /// Preference pairs about scenes told in words.

@@ -9,6 +9,8 @@ pub(crate) enum Exit {
     Done,
     /// Finished, but more pairs failed than allowed.
     TooManyFailures,
+    /// Calls wait for a batch; the same command continues when it is answered.
+    Waiting,
     /// Stopped by the user; the same command continues.
     Interrupted,
 }
@@ -18,6 +20,7 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Done => 0,
             Exit::TooManyFailures => 3,
+            Exit::Waiting => 4,
             Exit::Interrupted => 130,
         })
     }

@@ -8,6 +8,7 @@ use std::{
 use anyhow::Context;
 use grm_core::{Choice, Comparison, ModelError};
 use grm_data::{JsonlWriter, ReadError, Record};
+use grm_llm::Waiting;
 
 use crate::{
     assemble::Roles,
@@ -41,6 +42,8 @@ pub(crate) enum Ended {
         first: Vec<PairRecord>,
         seconds: f64,
     },
+    /// Calls wait for a batch; the same command continues when it is answered.
+    Waiting(Waiting),
     /// Stopped by a signal; the same command continues.
     Interrupted,
 }
@@ -66,6 +69,9 @@ where
     let mut metrics = Metrics::default();
     let mut first: Vec<PairRecord> = Vec::new();
     let sink = |done: Done<Extra>| {
+        if done.record.waits() {
+            return Ok(());
+        }
         output.write(&done.record)?;
         metrics.count(&done.record);
         keep(&done, &mut metrics, &progress)?;
@@ -88,6 +94,9 @@ where
     let Some(result) = stopped else { return Ok(Ended::Interrupted) };
     result.with_context(|| format!("the run in {} stopped after {} pairs", run.folder.display(), metrics.pairs))?;
     run.journal.sync()?;
+    if let Some(waiting) = roles.waiting()? {
+        return Ok(Ended::Waiting(waiting));
+    }
     output.commit()?;
     metrics.skipped = taken(&skipped);
     run.write("metrics.json", &pretty(&metrics)?)?;

@@ -46,4 +46,9 @@ impl PairRecord {
             PairOutcome::Failed(_) => None,
         }
     }
+
+    /// True when a call of the pair is left for a batch, so that nothing can be said of the pair yet.
+    pub(crate) fn waits(&self) -> bool {
+        matches!(&self.outcome, PairOutcome::Failed(failure) if failure.kind == "waits")
+    }
 }

@@ -336,7 +336,7 @@ fn without_addresses(models: &Models) -> Models {
 }
 
 fn is_remote(name: &str) -> bool {
-    matches!(Place::of(name), Place::Remote(_))
+    matches!(Place::of(name), Place::Remote(_) | Place::Batch(_))
 }
 
 /// `runs/judge-pairs-1a2b3c4d`: the same command finds the same folder again.

@@ -78,9 +78,7 @@ impl Fleets {
 }
 
 fn text(role: &str, stats: &FleetStats) -> String {
-    let share = stats
-        .affinity()
-        .map_or("no call yet".to_owned(), |share| format!("{:.1} % of a pair's calls on one server", 100.0 * share));
+    let share = affinity(stats);
     let mut text = format!("{role} servers: {share}, {} moved, {} overflowed\n", stats.moved, stats.overflowed);
     let width = stats.servers.iter().map(|server| server.place.len()).max().unwrap_or(0);
     for server in &stats.servers {
@@ -93,6 +91,18 @@ fn text(role: &str, stats: &FleetStats) -> String {
         text += &format!("  {:<width$}  {:>8} calls{failed}{left_out}\n", server.place, server.calls);
     }
     text
+}
+
+/// How far pairs kept together; pairs whose home died are told apart.
+fn affinity(stats: &FleetStats) -> String {
+    let (Some(together), Some(at_home)) = (stats.affinity(), stats.affinity_to_home()) else {
+        return "no call yet".to_owned();
+    };
+    let text = format!("{:.1} % of a pair's calls on one server", 100.0 * together);
+    if stats.rehomed == 0 {
+        return text;
+    }
+    format!("{text} ({:.1} % at their pair's home of the time; {} pairs got another)", 100.0 * at_home, stats.rehomed)
 }
 
 #[cfg(test)]
@@ -124,9 +134,14 @@ mod tests {
         let server =
             |place: &str, calls, failed, left_out, up| ServerStats { place: place.into(), calls, failed, left_out, up };
         let servers = vec![server("http://a", 95, 0, 0, true), server("http://bb", 5, 2, 1, false)];
-        let stats = FleetStats { servers, moved: 2, overflowed: 1, calls: 100, on_majority: 97 };
+        let mut stats =
+            FleetStats { servers, moved: 2, overflowed: 1, calls: 100, on_majority: 97, at_home: 99, rehomed: 0 };
         let expected = "GenRM servers: 97.0 % of a pair's calls on one server, 2 moved, 1 overflowed\n  \
                         http://a         95 calls\n  http://bb         5 calls, 2 failed, left out at the end\n";
         assert_eq!(text("GenRM", &stats), expected);
+        stats.rehomed = 3;
+        let told =
+            "97.0 % of a pair's calls on one server (99.0 % at their pair's home of the time; 3 pairs got another)";
+        assert_eq!(affinity(&stats), told);
     }
 }

@@ -1,7 +1,5 @@
 //! A shape that does something for two seconds, as GIF of eight frames.
 
-use std::collections::BTreeMap;
-
 use image::codecs::gif::GifEncoder;
 use image::{Delay, Frame, ImageError, RgbaImage};
 
@@ -60,39 +58,16 @@ impl Clip {
         Self { color, shape, action, side_pixels, background, offset }
     }
 
-    pub(super) fn value(&self, aspect: Aspect) -> Option<Word> {
-        match (aspect, self.action) {
-            (Aspect::Color, _) => Some(self.color),
-            (Aspect::Shape, _) => Some(self.shape),
-            (Aspect::Change, action) => Some(action.word()),
-            (Aspect::Direction, Action::Moves { heading, .. }) => Some(heading),
-            (Aspect::Speed, Action::Moves { speed, .. }) => Some(speed),
-            (Aspect::NewColor, Action::ChangesColor { to }) => Some(to),
-            _ => None,
-        }
-    }
-
-    pub(super) fn facts(&self) -> BTreeMap<String, String> {
-        let aspects = [
-            ("color", Aspect::Color),
-            ("shape", Aspect::Shape),
-            ("change", Aspect::Change),
-            ("direction", Aspect::Direction),
-            ("speed", Aspect::Speed),
-            ("new color", Aspect::NewColor),
-        ];
-        let fact = |(name, aspect): (&str, Aspect)| Some((name.to_owned(), self.value(aspect)?.to_owned()));
-        aspects.into_iter().filter_map(fact).collect()
-    }
-
-    pub(super) fn sentence(&self) -> String {
+    /// What is true of it, in the order it is told.
+    pub(super) fn facts(&self) -> Vec<(Aspect, Word)> {
         let Self { color, shape, action, .. } = self;
-        let does = match action {
-            Action::Moves { heading, speed } => format!("moves {heading}. The motion is {speed}"),
-            Action::ChangesColor { to } => format!("changes color to {to}"),
-            Action::Grows | Action::Shrinks => action.word().to_owned(),
-        };
-        format!("The clip shows a {color} {shape}. The shape {does}.")
+        let mut facts = vec![(Aspect::Color, *color), (Aspect::Shape, *shape), (Aspect::Change, action.word())];
+        match *action {
+            Action::Moves { heading, speed } => facts.extend([(Aspect::Direction, heading), (Aspect::Speed, speed)]),
+            Action::ChangesColor { to } => facts.push((Aspect::NewColor, to)),
+            Action::Grows | Action::Shrinks => {}
+        }
+        facts
     }
 
     pub(super) fn frame(&self, number: usize) -> Canvas {

@@ -8,7 +8,7 @@ pub(super) struct Draws(OutputReader);
 impl Draws {
     pub(super) fn new(seed: u64, label: &str) -> Self {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(b"omni world 1\n").update(&seed.to_le_bytes()).update(label.as_bytes());
+        hasher.update(b"omni world 2\n").update(&seed.to_le_bytes()).update(label.as_bytes());
         Self(hasher.finalize_xof())
     }
 

@@ -1,100 +1,48 @@
-//! Two groups of shapes on opposite sides, as PNG.
+//! One to four shapes in one half of a square, as PNG.
 
-use std::collections::BTreeMap;
 use std::io::Cursor;
 
 use image::{ImageError, ImageFormat, RgbImage};
 
 use super::canvas::{BACKGROUNDS, Canvas, Figure, Rgb};
 use super::draws::Draws;
-use super::question::{Aspect, Claim, Medium, Subject};
-use super::words::{COLORS, NUMBERS, PLACES, SHAPES, Word, index};
+use super::question::{Aspect, Claim, Medium};
+use super::words::{NUMBERS, PLACES, Word, index};
 
-/// Shapes of one kind and colour on one side.
+/// Shapes of one kind and colour in one half of a square.
 #[derive(Debug, Clone, PartialEq)]
-struct Group {
+pub(super) struct Picture {
     color: Word,
     shape: Word,
     count: Word,
     place: Word,
     /// The quarters of its half in the order they are filled.
     quarters: [usize; 4],
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Picture {
-    /// The group that is asked about, and the one on the other side.
-    groups: [Group; 2],
-    asked_is_told_first: bool,
     side_pixels: usize,
     background: Rgb,
 }
 
 impl Picture {
-    /// A scene of which the claim's truth holds. Half the time the rival is true of the other group, so that a colour,
-    /// shape or number seen somewhere is not yet an answer.
+    /// A scene of which the claim's truth holds.
     pub(super) fn draw(claim: &Claim, draws: &mut Draws) -> Self {
-        let rival_is_shown = draws.coin();
-        let mut two = |aspect: Aspect, values: &[Word]| {
-            let truth = claim.truth_of(aspect).unwrap_or_else(|| draws.pick(values));
-            let rival = claim.rival_of(aspect).filter(|_| rival_is_shown);
-            [truth, rival.unwrap_or_else(|| draws.pick_other(values, truth))]
-        };
-        let colors = two(Aspect::Color, &COLORS);
-        let shapes = two(Aspect::Shape, &SHAPES);
-        let counts = two(Aspect::Count, Medium::Picture.values(Aspect::Count));
-        let place = claim.truth_of(Aspect::Place).unwrap_or_else(|| draws.pick(&PLACES));
-        let places = [place, opposite(place)];
-        let mut group = |which: usize| {
-            let mut quarters = [0, 1, 2, 3];
-            draws.shuffle(&mut quarters);
-            let [color, shape, count, place] = [colors, shapes, counts, places].map(|values| values[which]);
-            Group { color, shape, count, place, quarters }
-        };
-        Self {
-            groups: [group(0), group(1)],
-            asked_is_told_first: draws.coin(),
-            side_pixels: draws.pick(&[56, 84, 112]),
-            background: draws.pick(&BACKGROUNDS),
-        }
+        let mut of =
+            |aspect: Aspect| claim.truth_of(aspect).unwrap_or_else(|| draws.pick(Medium::Picture.values(aspect)));
+        let [color, shape, count, place] = [Aspect::Color, Aspect::Shape, Aspect::Count, Aspect::Place].map(&mut of);
+        let mut quarters = [0, 1, 2, 3];
+        draws.shuffle(&mut quarters);
+        let side_pixels = draws.pick(&[56, 84, 112]);
+        Self { color, shape, count, place, quarters, side_pixels, background: draws.pick(&BACKGROUNDS) }
     }
 
-    pub(super) fn subject(&self) -> Subject {
-        Subject { at: self.groups[0].place, color: self.groups[0].color }
-    }
-
-    pub(super) fn value(&self, aspect: Aspect) -> Option<Word> {
-        let [asked, _] = &self.groups;
-        match aspect {
-            Aspect::Color => Some(asked.color),
-            Aspect::Shape => Some(asked.shape),
-            Aspect::Count => Some(asked.count),
-            Aspect::Place => Some(asked.place),
-            _ => None,
-        }
-    }
-
-    pub(super) fn facts(&self) -> BTreeMap<String, String> {
-        let of = |Group { color, shape, count, place, .. }: &Group| {
-            [("color", color), ("shape", shape), ("count", count)]
-                .map(|(name, value)| (format!("{name} {place}"), (*value).to_owned()))
-        };
-        self.groups.iter().flat_map(of).collect()
-    }
-
-    pub(super) fn sentence(&self) -> String {
-        let [mut first, mut second] = [&self.groups[0], &self.groups[1]];
-        if !self.asked_is_told_first {
-            std::mem::swap(&mut first, &mut second);
-        }
-        format!("The picture shows {} and {}.", first.phrase(), second.phrase())
+    /// What is true of it, in the order it is told.
+    pub(super) fn facts(&self) -> Vec<(Aspect, Word)> {
+        let Self { color, shape, count, place, .. } = self;
+        vec![(Aspect::Color, *color), (Aspect::Shape, *shape), (Aspect::Count, *count), (Aspect::Place, *place)]
     }
 
     pub(super) fn canvas(&self) -> Canvas {
         let mut canvas = Canvas::new(self.side_pixels, self.background);
-        for group in &self.groups {
-            group.figures(self.side_pixels as f64).iter().for_each(|figure| canvas.draw(figure));
-        }
+        self.figures(self.side_pixels as f64).iter().for_each(|figure| canvas.draw(figure));
         canvas
     }
 
@@ -106,23 +54,8 @@ impl Picture {
         picture.write_to(&mut bytes, ImageFormat::Png)?;
         Ok(bytes.into_inner())
     }
-}
 
-impl Group {
-    fn number(&self) -> usize {
-        index(&NUMBERS, self.count) + 1
-    }
-
-    fn phrase(&self) -> String {
-        let ending = match (self.number(), self.shape) {
-            (1, _) => "",
-            (_, "cross") => "es",
-            _ => "s",
-        };
-        format!("{} {} {}{ending} {}", self.count, self.color, self.shape, self.place)
-    }
-
-    /// One shape in each of the first quarters of the group's half.
+    /// One shape in each of the first quarters of its half.
     fn figures(&self, side: f64) -> Vec<Figure> {
         let figure = |&quarter: &usize| {
             let [along, across] = [quarter % 2, quarter / 2].map(|at| 0.25 + 0.5 * at as f64);
@@ -135,11 +68,6 @@ impl Group {
             let middle = middle.map(|at| at * side);
             Figure { shape: self.shape, color: self.color, middle, radius: 0.11 * side }
         };
-        self.quarters[..self.number()].iter().map(figure).collect()
+        self.quarters[..=index(&NUMBERS, self.count)].iter().map(figure).collect()
     }
-}
-
-fn opposite(place: Word) -> Word {
-    // Left and right, top and bottom are neighbours in the list.
-    PLACES[index(&PLACES, place) ^ 1]
 }

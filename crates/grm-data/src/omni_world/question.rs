@@ -1,4 +1,4 @@
-//! What is asked about scenes, and how answers are worded.
+//! What is asked about scenes, and how facts are worded: shortly, so that a small model spends its tokens on facts.
 
 use super::words::{CHANGES, COLORS, HEADINGS, NUMBERS, PITCHES, PLACES, SHAPES, SLOPES, SPEEDS, TONES, Word};
 
@@ -34,6 +34,7 @@ pub(super) struct Claim {
 }
 
 impl Aspect {
+    /// What the property is called in every text; `later` is the colour a shape changes to.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Color => "color",
@@ -45,8 +46,12 @@ impl Aspect {
             Self::Speed => "speed",
             Self::Tone => "tone",
             Self::Change => "change",
-            Self::NewColor => "new_color",
+            Self::NewColor => "later",
         }
+    }
+
+    pub(super) fn questions(self) -> [String; 2] {
+        [format!("Which {}?", self.name()), format!("What is the {}?", self.name())]
     }
 }
 
@@ -62,26 +67,9 @@ impl Claim {
     }
 }
 
-/// What stands for `{at}` and `{color}` in a question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Subject {
-    pub(super) at: Word,
-    pub(super) color: Word,
-}
-
-impl Subject {
-    pub(super) fn fill(self, template: &str, value: Word) -> String {
-        let text = template.replace("{at}", self.at).replace("{color}", self.color).replace("{value}", value);
-        debug_assert!(!text.contains('{'), "{template}");
-        text
-    }
-}
-
-/// Two ways to ask and two to answer; both answers of a pair are worded the same way.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Wording {
-    pub(super) questions: [&'static str; 2],
-    pub(super) answers: [&'static str; 2],
+/// A fact as scenes and answers tell it.
+pub(super) fn told((aspect, value): (Aspect, Word)) -> String {
+    format!("{} {value}", aspect.name())
 }
 
 impl Medium {
@@ -119,70 +107,5 @@ impl Medium {
             (_, Aspect::Tone) => &TONES,
             (_, Aspect::Change) => &CHANGES,
         }
-    }
-
-    pub(super) fn wording(self, aspect: Aspect) -> Wording {
-        let (questions, answers) = match (self, aspect) {
-            (Self::Clip, Aspect::Color) => (
-                ["What color is the shape at the start?", "Which color does the shape have at the start?"],
-                ["The color at the start is {value}.", "It is {value}."],
-            ),
-            (_, Aspect::Color) => (
-                ["What color is {at}?", "Which color do you see {at}?"],
-                ["The color {at} is {value}.", "It is {value}."],
-            ),
-            (Self::Clip, Aspect::Shape) => (
-                ["Which shape is in the clip?", "What shape do you see?"],
-                ["The shape is a {value}.", "It is a {value}."],
-            ),
-            (_, Aspect::Shape) => (
-                ["Which shape is {at}?", "What shape do you see {at}?"],
-                ["The shape {at} is a {value}.", "It is a {value}."],
-            ),
-            (Self::Sound, Aspect::Count) => (
-                ["How many beeps are there?", "What is the number of beeps?"],
-                ["The number of beeps is {value}.", "I count {value}."],
-            ),
-            (_, Aspect::Count) => (
-                ["How many shapes are {at}?", "What is the number of shapes {at}?"],
-                ["The number of shapes {at} is {value}.", "I count {value}."],
-            ),
-            (_, Aspect::Place) => (
-                ["Where is the color {color}?", "On which side is the color {color}?"],
-                ["The color {color} is {value}.", "It is {value}."],
-            ),
-            (_, Aspect::Pitch) => (
-                ["Is the pitch low or high?", "What is the pitch of the beeps?"],
-                ["The pitch is {value}.", "The beeps are {value}."],
-            ),
-            (Self::Sound, Aspect::Direction) => (
-                ["Which way does the sound go?", "Is the sound rising, falling or steady?"],
-                ["The sound is {value}.", "It is {value}."],
-            ),
-            (_, Aspect::Direction) => (
-                ["Which way does the shape move?", "In which direction does the shape go?"],
-                ["The shape moves {value}.", "It goes {value}."],
-            ),
-            (Self::Sound, Aspect::Speed) => (
-                ["Is the rhythm slow or fast?", "What is the speed of the beeps?"],
-                ["The rhythm is {value}.", "The speed is {value}."],
-            ),
-            (_, Aspect::Speed) => (
-                ["Is the motion slow or fast?", "What is the speed of the shape?"],
-                ["The motion is {value}.", "The speed is {value}."],
-            ),
-            (_, Aspect::Tone) => (
-                ["Is the tone smooth or rough?", "What is the tone of the beeps?"],
-                ["The tone is {value}.", "The beeps are {value}."],
-            ),
-            (_, Aspect::Change) => {
-                (["What does the shape do?", "What happens to the shape?"], ["The shape {value}.", "It {value}."])
-            }
-            (_, Aspect::NewColor) => (
-                ["Which color does the shape change to?", "What is the new color of the shape?"],
-                ["The new color is {value}.", "It changes to {value}."],
-            ),
-        };
-        Wording { questions, answers }
     }
 }

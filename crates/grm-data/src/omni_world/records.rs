@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// The version of the files a world is written as.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
-/// A line of `describe.jsonl`: a question about a scene and its true answer, to be learnt.
+/// A line of `describe.jsonl`: a request to describe a scene, and the scene in words, to be learnt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DescribeRecord {
@@ -13,12 +13,12 @@ pub struct DescribeRecord {
     pub id: String,
     /// `image_description`, `audio_description`, `video_description` or `text_description`.
     pub task: String,
-    /// The question, after the scene in words where there is no medium.
+    /// The request, after the scene in words where there is no medium.
     pub prompt: String,
     /// At most one file, relative to the world's folder.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<String>,
-    /// The true answer.
+    /// The scene in words.
     pub response: String,
 }
 
@@ -48,13 +48,15 @@ pub struct SceneRecord {
     /// The record's id.
     pub id: String,
     /// What was asked for: `color`, `shape`, `count`, `place`, `pitch`, `direction`, `speed`, `tone`, `change`,
-    /// `new_color`, or `everything`.
+    /// `later`, or `everything`.
     pub aspect: String,
     /// `picture`, `sound` or `clip`, also where it is only told of.
     pub medium: String,
     /// Lower-case hex SHA-256 of the medium's file, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// The scene in words.
+    pub told: String,
     /// Fact to value.
     pub facts: BTreeMap<String, String>,
 }
@@ -63,7 +65,7 @@ pub struct SceneRecord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sizes {
-    /// Questions with a true answer, a quarter each about pictures, sounds, clips and scenes in words.
+    /// Descriptions, a quarter each of pictures, sounds, clips and scenes in words.
     pub describe: usize,
     /// Pairs about scenes in words, a third each about pictures, sounds and clips.
     pub text_pairs: usize,

@@ -7,7 +7,7 @@ use image::ImageError;
 use super::clip::Clip;
 use super::draws::Draws;
 use super::picture::Picture;
-use super::question::{Aspect, Claim, Medium, Subject};
+use super::question::{Aspect, Claim, Medium, told};
 use super::sound::Sound;
 use super::words::Word;
 
@@ -48,36 +48,26 @@ impl Scene {
         hasher.finalize().as_bytes()[0] < 64
     }
 
-    pub(super) fn subject(&self) -> Subject {
-        match self {
-            Self::Picture(picture) => picture.subject(),
-            Self::Sound(_) | Self::Clip(_) => Subject::default(),
-        }
-    }
-
     /// What is true of the scene, or nothing where the question makes no sense.
     pub(super) fn value(&self, aspect: Aspect) -> Option<Word> {
-        match self {
-            Self::Picture(picture) => picture.value(aspect),
-            Self::Sound(sound) => sound.value(aspect),
-            Self::Clip(clip) => clip.value(aspect),
-        }
+        self.listed().into_iter().find_map(|(of, value)| (of == aspect).then_some(value))
     }
 
     pub(super) fn facts(&self) -> BTreeMap<String, String> {
-        match self {
-            Self::Picture(picture) => picture.facts(),
-            Self::Sound(sound) => sound.facts(),
-            Self::Clip(clip) => clip.facts(),
-        }
+        self.listed().into_iter().map(|(aspect, value)| (aspect.name().to_owned(), value.to_owned())).collect()
     }
 
     /// The whole scene in words.
     pub(super) fn sentence(&self) -> String {
+        let facts: Vec<String> = self.listed().into_iter().map(told).collect();
+        format!("It has {}.", facts.join(", "))
+    }
+
+    fn listed(&self) -> Vec<(Aspect, Word)> {
         match self {
-            Self::Picture(picture) => picture.sentence(),
-            Self::Sound(sound) => sound.sentence(),
-            Self::Clip(clip) => clip.sentence(),
+            Self::Picture(picture) => picture.facts(),
+            Self::Sound(sound) => sound.facts(),
+            Self::Clip(clip) => clip.facts(),
         }
     }
 

@@ -1,7 +1,5 @@
 //! Beeps, as mono WAV of 16 bits at 16 kHz.
 
-use std::collections::BTreeMap;
-
 use super::draws::Draws;
 use super::question::{Aspect, Claim, Medium};
 use super::words::{NUMBERS, PITCHES, SLOPES, SPEEDS, TONES, Word, index};
@@ -34,31 +32,16 @@ impl Sound {
         Self { pitch, slope, count, speed, tone, height, loudness, delay, tenths_of_a_second }
     }
 
-    pub(super) fn value(&self, aspect: Aspect) -> Option<Word> {
-        match aspect {
-            Aspect::Pitch => Some(self.pitch),
-            Aspect::Direction => Some(self.slope),
-            Aspect::Count => Some(self.count),
-            Aspect::Speed => Some(self.speed),
-            Aspect::Tone => Some(self.tone),
-            _ => None,
-        }
-    }
-
-    pub(super) fn facts(&self) -> BTreeMap<String, String> {
-        let facts = [
-            ("pitch", self.pitch),
-            ("direction", self.slope),
-            ("count", self.count),
-            ("speed", self.speed),
-            ("tone", self.tone),
-        ];
-        facts.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
-    }
-
-    pub(super) fn sentence(&self) -> String {
+    /// What is true of it, in the order it is told.
+    pub(super) fn facts(&self) -> Vec<(Aspect, Word)> {
         let Self { pitch, slope, count, speed, tone, .. } = self;
-        format!("The sound has {count} {pitch} beeps. It is {slope}. The rhythm is {speed}. The tone is {tone}.")
+        vec![
+            (Aspect::Pitch, *pitch),
+            (Aspect::Direction, *slope),
+            (Aspect::Count, *count),
+            (Aspect::Speed, *speed),
+            (Aspect::Tone, *tone),
+        ]
     }
 
     pub(super) fn wav(&self) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! Questions about scenes, one after the other, balanced at every length.
 
 use super::draws::{Deck, Draws};
-use super::question::{Aspect, Claim, Medium, Subject};
+use super::question::{Aspect, Claim, Medium, told};
 use super::scene::Scene;
 
 /// Which records are drawn; each kind has chance of its own, so that more of one changes no other.
@@ -55,13 +55,11 @@ impl Stream {
     fn draft(&mut self) -> Draft {
         let (medium, is_told) = self.media.deal(&mut self.draws);
         let aspects = self.subjects.iter_mut().find(|(other, _)| *other == medium);
-        let dealt = aspects.expect("a deck for each medium").1.deal(&mut self.draws);
-        // What is told needs no describing: a question instead.
-        let aspect = if is_told && dealt.is_none() { Some(self.draws.pick(medium.aspects())) } else { dealt };
+        let aspect = aspects.expect("a deck for each medium").1.deal(&mut self.draws);
         let claim = self.claim(medium, aspect);
         let scene = Scene::draw(medium, &claim, self.held_out, &mut self.draws);
         let [question, chosen, rejected] = match aspect {
-            Some(_) => self.asked(medium, &claim, scene.subject()),
+            Some(_) => self.asked(&claim),
             None => [format!("Describe the {}.", medium.word()), scene.sentence(), String::new()],
         };
         Draft { scene, medium, aspect, is_told, question, chosen, rejected }
@@ -77,10 +75,10 @@ impl Stream {
         claims.expect("claims for each aspect of each medium").1.next(&mut self.draws)
     }
 
-    fn asked(&mut self, medium: Medium, claim: &Claim, subject: Subject) -> [String; 3] {
-        let wording = medium.wording(claim.aspect);
-        let [question, answer] = [wording.questions, wording.answers].map(|ways| self.draws.pick(&ways));
-        [subject.fill(question, ""), subject.fill(answer, claim.truth), subject.fill(answer, claim.rival)]
+    fn asked(&mut self, claim: &Claim) -> [String; 3] {
+        let Claim { aspect, truth, rival } = *claim;
+        let [one, other] = aspect.questions();
+        [if self.draws.coin() { one } else { other }, told((aspect, truth)), told((aspect, rival))]
     }
 }
 
@@ -112,8 +110,10 @@ impl Kind {
     }
 
     fn aspects(self, medium: Medium) -> Vec<Option<Aspect>> {
-        let everything = (self == Self::Describe).then_some(None);
-        medium.aspects().iter().copied().map(Some).chain(everything).collect()
+        if self == Self::Describe {
+            return vec![None];
+        }
+        medium.aspects().iter().copied().map(Some).collect()
     }
 }
 

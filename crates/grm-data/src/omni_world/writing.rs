@@ -134,6 +134,7 @@ impl Shown {
             aspect: self.draft.aspect.map_or("everything", Aspect::name).to_owned(),
             medium: self.draft.medium.word().to_owned(),
             sha256: self.sha256.clone(),
+            told: self.draft.scene.sentence(),
             facts: self.draft.scene.facts(),
         }
     }

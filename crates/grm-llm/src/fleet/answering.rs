@@ -103,6 +103,8 @@ impl<M: Named + ?Sized + 'static> Fleet<M> {
             overflowed: self.overflowed.load(Ordering::Relaxed),
             calls: answered.calls,
             on_majority: answered.on_majority,
+            at_home: answered.at_home,
+            rehomed: answered.rehomed,
         }
     }
 
@@ -162,7 +164,7 @@ impl<M: Named + ?Sized + 'static> Fleet<M> {
         let index = match home {
             // A queue of one more round is worth a warm prefix.
             Some(home) if home.load < 2 * self.config.calls_per_server => home.index,
-            Some(home) => choice::elsewhere(&candidates, *home).unwrap_or(home.index),
+            Some(home) => choice::elsewhere(&candidates, self.config.calls_per_server).unwrap_or(home.index),
             None => choice::home(&candidates, self.config.load_factor)?,
         };
         if known.is_none() {

@@ -31,10 +31,11 @@ pub(super) fn home(candidates: &[Candidate], factor: f64) -> Option<usize> {
     roomy.max_by_key(|candidate| candidate.lot).map(|candidate| candidate.index)
 }
 
-/// Where a call of a pair at home at a full server goes: the highest lot among those with less than half its load, so
-/// that a pair's calls away from home are together too.
-pub(super) fn elsewhere(candidates: &[Candidate], home: Candidate) -> Option<usize> {
-    let idle = candidates.iter().filter(|candidate| 2 * candidate.load < home.load);
+/// Where a call of a pair at home at a full server goes: the highest lot among those with half of their `places` free,
+/// so that a pair's calls away from home are together too. A server at work on more than that would not get faster by
+/// another call, and the call would have left its warm prefix for nothing.
+pub(super) fn elsewhere(candidates: &[Candidate], places: usize) -> Option<usize> {
+    let idle = candidates.iter().filter(|candidate| 2 * candidate.load <= places);
     idle.max_by_key(|candidate| candidate.lot).map(|candidate| candidate.index)
 }
 
@@ -73,9 +74,9 @@ mod tests {
     }
 
     #[test]
-    fn a_call_leaves_home_only_for_a_much_less_busy_server() {
-        let found = candidates(&["a", "b", "c"], "p", &[64, 40, 31]);
-        assert_eq!(elsewhere(&found, found[0]), Some(2));
-        assert_eq!(elsewhere(&found[..2], found[0]), None);
+    fn a_call_leaves_home_only_for_a_server_that_is_half_idle() {
+        let found = candidates(&["a", "b", "c"], "p", &[64, 17, 16]);
+        assert_eq!(elsewhere(&found, 32), Some(2));
+        assert_eq!(elsewhere(&found[..2], 32), None, "much less than at home, and yet at work");
     }
 }

@@ -30,7 +30,7 @@ use member::Way;
 /// Limits and pauses of a fleet.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FleetConfig {
-    /// Calls a server works on at once; when twice as many are with it, some may go to a much less busy one.
+    /// Calls a server works on at once; when twice as many are with it, some may go to one that is half idle.
     pub calls_per_server: usize,
     /// A new pair passes over servers that have more than this times the mean of calls in flight.
     pub load_factor: f64,
@@ -76,6 +76,11 @@ pub struct FleetStats {
     pub calls: u64,
     /// Of those, calls answered by the server that answered most of their pair's.
     pub on_majority: u64,
+    /// Of those, calls answered by the server that was their pair's home then. More than `on_majority` where pairs lost
+    /// their home on the way.
+    pub at_home: u64,
+    /// Pairs that lost their home and got another.
+    pub rehomed: u64,
 }
 
 /// One server of a fleet.
@@ -98,6 +103,12 @@ impl FleetStats {
     #[must_use]
     pub fn affinity(&self) -> Option<f64> {
         (self.calls > 0).then(|| self.on_majority as f64 / self.calls as f64)
+    }
+
+    /// The same where a pair whose home died starts afresh: the share of calls at the home of their moment.
+    #[must_use]
+    pub fn affinity_to_home(&self) -> Option<f64> {
+        (self.calls > 0).then(|| self.at_home as f64 / self.calls as f64)
     }
 
     /// True while no server gets calls.

@@ -20,20 +20,32 @@ struct Pair {
     home: usize,
     /// Calls answered, by server.
     calls: Box<[u32]>,
+    /// Calls answered by the server that was the pair's home then.
+    at_home: u32,
+    /// Times it lost its home and got another.
+    moves: u32,
 }
 
-/// Calls answered, and those answered by the server that answered most of their pair's.
+/// Calls answered, those answered by the server that answered most of their pair's, those answered at home, and pairs
+/// that had more than one home.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Answered {
     pub(super) calls: u64,
     pub(super) on_majority: u64,
+    pub(super) at_home: u64,
+    pub(super) rehomed: u64,
 }
 
 impl Answered {
     fn with(self, pair: &Pair) -> Self {
         let most = pair.calls.iter().copied().max().unwrap_or(0);
         let sum: u64 = pair.calls.iter().map(|calls| u64::from(*calls)).sum();
-        Self { calls: self.calls + sum, on_majority: self.on_majority + u64::from(most) }
+        Self {
+            calls: self.calls + sum,
+            on_majority: self.on_majority + u64::from(most),
+            at_home: self.at_home + u64::from(pair.at_home),
+            rehomed: self.rehomed + u64::from(pair.moves > 0),
+        }
     }
 }
 
@@ -45,7 +57,9 @@ impl Pairs {
 
     /// Gives a pair a home among `servers` servers, or another one.
     pub(super) fn settle(&mut self, pair: PairKey, home: usize, servers: usize) {
-        self.entry(pair, home, servers).home = home;
+        let entry = self.entry(pair, home, servers);
+        entry.moves += u32::from(entry.home != home);
+        entry.home = home;
     }
 
     /// Counts a call that `server` answered.
@@ -53,6 +67,7 @@ impl Pairs {
         let entry = self.entry(pair, server, servers);
         if let Some(calls) = entry.calls.get_mut(server) {
             *calls = calls.saturating_add(1);
+            entry.at_home += u32::from(entry.home == server);
         }
     }
 
@@ -67,7 +82,7 @@ impl Pairs {
             let old = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
             self.forgotten = old.values().fold(self.forgotten, Answered::with);
         }
-        let known = found.unwrap_or_else(|| Pair { home, calls: vec![0; servers].into() });
+        let known = found.unwrap_or_else(|| Pair { home, calls: vec![0; servers].into(), at_home: 0, moves: 0 });
         self.young.entry(pair).or_insert(known)
     }
 }
@@ -85,8 +100,19 @@ mod tests {
                 pairs.answered(pair, server, 2);
             }
         }
-        assert_eq!(pairs.totals(), Answered { calls: 160_000, on_majority: 120_000 });
+        let expected = Answered { calls: 160_000, on_majority: 120_000, at_home: 120_000, rehomed: 0 };
+        assert_eq!(pairs.totals(), expected);
         assert!(pairs.young.len() + pairs.old.len() <= 2 * HALF);
         assert_eq!((pairs.home(39_999), pairs.home(0)), (Some(1), None));
+    }
+
+    #[test]
+    fn a_pair_whose_home_died_is_at_home_at_the_next() {
+        let mut pairs = Pairs::default();
+        pairs.settle(7, 0, 3);
+        (0..4).for_each(|_| pairs.answered(7, 0, 3));
+        pairs.settle(7, 2, 3);
+        (0..6).for_each(|_| pairs.answered(7, 2, 3));
+        assert_eq!(pairs.totals(), Answered { calls: 10, on_majority: 6, at_home: 10, rehomed: 1 });
     }
 }

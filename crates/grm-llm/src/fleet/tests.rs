@@ -164,6 +164,7 @@ async fn calls_in_flight_at_a_server_that_dies_go_elsewhere_and_it_comes_back() 
     assert!(at_a > 0 && places.iter().all(|place| place == "http://b"), "{places:?}");
     let stats = fleet.stats();
     assert_eq!((stats.moved, stats.servers[0].left_out, stats.servers[0].up), (at_a, 1, false));
+    assert_eq!((stats.calls, stats.at_home, stats.rehomed), (24, 24, at_a), "they are at home elsewhere now");
     let asked = servers[0].asked();
     answers(&fleet, 0..12).await;
     assert_eq!(servers[0].asked(), asked, "it is left alone");

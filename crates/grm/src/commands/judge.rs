@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use grm_core::ModelError;
 use grm_data::Record;
 use grm_judge::Pipeline;
+use grm_llm::Waiting;
 
 use super::print;
 use crate::{
@@ -85,8 +86,9 @@ async fn judge_one(pipeline: Arc<Pipeline>, record: Record) -> Result<Done<()>, 
 
 /// Completes the manifest and says what came of it.
 pub(crate) fn finish(run: &Run, roles: &Roles, ended: Ended, json: bool) -> anyhow::Result<Exit> {
-    let Ended::Finished { metrics, first, seconds } = ended else {
-        return interrupted(run);
+    let (metrics, first, seconds) = match ended {
+        Ended::Finished { metrics, first, seconds } => (metrics, first, seconds),
+        other => return unfinished(run, &other, json),
     };
     run.write_manifest(&roles.identities, true)?;
     roles.write_servers(run)?;
@@ -100,6 +102,35 @@ pub(crate) fn finish(run: &Run, roles: &Roles, ended: Ended, json: bool) -> anyh
         print(&(summary(run, &metrics, seconds) + &roles.fleets.text()))?;
     }
     Ok(exit(run, &metrics))
+}
+
+/// Says how a run that has no results yet goes on.
+pub(crate) fn unfinished(run: &Run, ended: &Ended, json: bool) -> anyhow::Result<Exit> {
+    match ended {
+        Ended::Waiting(waiting) => waits(run, waiting, json),
+        Ended::Finished { .. } | Ended::Interrupted => interrupted(run),
+    }
+}
+
+/// Says what is to be answered, and how to continue.
+fn waits(run: &Run, waiting: &Waiting, json: bool) -> anyhow::Result<Exit> {
+    let Waiting { requests, replies, calls, failed, failure } = waiting;
+    let (requests, replies) = (requests.display(), replies.display());
+    if json {
+        let waiting = serde_json::json!({
+            "requests": requests.to_string(), "replies": replies.to_string(), "calls": calls, "failed": failed,
+        });
+        print(&format!("{}\n", serde_json::json!({ "version": 1, "run": run.folder, "waiting": waiting })))?;
+        return Ok(Exit::Waiting);
+    }
+    if let Some(failure) = failure {
+        print(&format!("{failed} calls failed and are asked again; the first: {failure}\n"))?;
+    }
+    print(&format!(
+        "{calls} calls wait; answer them, then run the same command again, or: grm runs resume {}\n  vllm run-batch -i {requests} -o {replies} --model MODEL\n",
+        run.folder.display()
+    ))?;
+    Ok(Exit::Waiting)
 }
 
 /// Says how to continue.

@@ -1,18 +1,20 @@
 //! `grm omni-world`: a small world to see, hear and judge, and a newborn model to learn it.
 
+mod judging;
+
 use std::{collections::BTreeMap, fs::File, io::Write as _, path::Path};
 
 use anyhow::Context;
-use grm_core::{Comparison, Form, MediaRef, Message, Part, Prompt, Response, Role};
+use grm_core::{Form, MediaRef, Part, Role};
 use grm_data::{
     AtomicFile, SftRecord,
     examples::{Content, TextMessage},
-    omni_world::{DescribeRecord, OmniWorld, PairRecord, SceneRecord, Sizes},
+    omni_world::{DescribeRecord, OmniWorld, SceneRecord, Sizes},
 };
-use grm_judge::Prompts;
 use grm_omni::{NewbornSize, write_newborn};
 use serde::de::DeserializeOwned;
 
+use self::judging::Judging;
 use crate::{
     cli::{OmniWorldData, OmniWorldFlags, OmniWorldModel, OmniWorldVerb},
     commands::print,
@@ -39,8 +41,13 @@ fn data(flags: &OmniWorldData) -> anyhow::Result<Exit> {
     let world = if flags.held_out { world.held_out() } else { world };
     world.write(&flags.folder, &sizes)?;
     write_lessons(&flags.folder)?;
-    write_coins(&flags.folder, flags.seed)?;
-    print(&format!("a world in {}: pairs by kind, sft.jsonl to learn seeing and hearing\n", flags.folder.display()))?;
+    let judging = Judging::new(&flags.folder, flags.seed)?;
+    judging.write_coins()?;
+    judging.write_preferences()?;
+    print(&format!(
+        "a world in {}: pairs by kind; sft.jsonl to learn seeing and hearing, coin_sft.jsonl the form of judgments, text_sft.jsonl and text_dpo.jsonl preferences\n",
+        flags.folder.display()
+    ))?;
     Ok(Exit::Done)
 }
 
@@ -60,15 +67,8 @@ fn write_lessons(folder: &Path) -> anyhow::Result<()> {
 
 fn lesson(record: DescribeRecord, hashes: &BTreeMap<String, String>) -> SftRecord {
     let sha256 = hashes.get(&record.id).cloned().unwrap_or_default();
-    let part = |path: &String| {
-        let media = MediaRef { sha256: sha256.clone(), path: path.clone() };
-        match record.task.split('_').next() {
-            Some("image") => Part::Image { media },
-            Some("audio") => Part::Audio { media },
-            _ => Part::Video { media },
-        }
-    };
-    let shown: Vec<Part> = record.media.iter().map(part).collect();
+    let media = record.media.iter().map(|path| MediaRef { sha256: sha256.clone(), path: path.clone() });
+    let shown: Vec<Part> = media.map(|media| part(&record.task, media)).collect();
     let asked = match shown.is_empty() {
         true => Content::Text(record.prompt),
         false => Content::Parts(shown.into_iter().chain([Part::text(record.prompt)]).collect()),
@@ -80,17 +80,13 @@ fn lesson(record: DescribeRecord, hashes: &BTreeMap<String, String>) -> SftRecor
     SftRecord { version: 1, pair: record.id, form: Form::NonThinking, messages }
 }
 
-/// `coin_pairs.jsonl`: pairs whose better answer a coin chose. They show a judge's form and no preference.
-fn write_coins(folder: &Path, seed: u64) -> anyhow::Result<()> {
-    let mut file = AtomicFile::create(&folder.join("coin_pairs.jsonl"))?;
-    for mut pair in records::<PairRecord>(&folder.join("text_pairs.jsonl"))? {
-        if blake3::hash(format!("{seed} {}", pair.id).as_bytes()).as_bytes()[0] & 1 == 1 {
-            std::mem::swap(&mut pair.chosen, &mut pair.rejected);
-        }
-        serde_json::to_writer(&mut file, &pair)?;
-        writeln!(file)?;
+/// What a task named `image_…`, `audio_…` or `video_…` shows.
+fn part(task: &str, media: MediaRef) -> Part {
+    match task.split('_').next() {
+        Some("image") => Part::Image { media },
+        Some("audio") => Part::Audio { media },
+        _ => Part::Video { media },
     }
-    Ok(file.commit()?)
 }
 
 fn records<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>> {
@@ -101,23 +97,14 @@ fn records<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>> {
 
 fn model(flags: &OmniWorldModel) -> anyhow::Result<Exit> {
     let mut texts = Vec::new();
-    for record in records::<SftRecord>(&flags.world.join("sft.jsonl"))? {
-        texts.extend(record.messages.iter().flat_map(|message| {
-            let text = |part: &Part| if let Part::Text { text } = part { Some(text.clone()) } else { None };
-            message.content.parts().iter().filter_map(text).collect::<Vec<_>>()
-        }));
+    for name in ["sft.jsonl", "coin_sft.jsonl"] {
+        for record in records::<SftRecord>(&flags.world.join(name))? {
+            texts.extend(record.messages.iter().flat_map(|message| {
+                let text = |part: &Part| if let Part::Text { text } = part { Some(text.clone()) } else { None };
+                message.content.parts().iter().filter_map(text).collect::<Vec<_>>()
+            }));
+        }
     }
-    // The judge's own words as often as the world's, so that its instructions take few tokens.
-    let prompts = Prompts::builtin();
-    let comparison = Comparison {
-        id: String::new(),
-        prompt: Prompt::from_text("question"),
-        responses: ["first", "second"].map(Response::from_text),
-    };
-    let asked = prompts.direct(&prompts.pair(&comparison), Form::NonThinking);
-    let instructions: String = asked.messages.iter().map(Message::text).collect();
-    let times = texts.len() / 10 + 1;
-    texts.extend(std::iter::repeat_n(instructions, times));
     let parameters = write_newborn(&flags.folder, NewbornSize::default(), &texts, flags.seed)?;
     print(&format!("a newborn thinker of {parameters} parameters in {}\n", flags.folder.display()))?;
     Ok(Exit::Done)

@@ -8,7 +8,7 @@ use grm_data::{DpoRecord, JsonlWriter, Record, SftRecord};
 use grm_judge::{Pipeline, Route, Synthesised};
 
 use super::{
-    judge::{dry_run, exit, interrupted, pairs},
+    judge::{dry_run, exit, pairs, unfinished},
     print, synthesize_verdict,
 };
 use crate::{
@@ -59,8 +59,9 @@ pub(crate) async fn synthesize(run: Run, json: bool) -> anyhow::Result<Exit> {
     run.begin(&roles.identities)?;
     roles.pairs_expected = run.recipe.data.expected();
     let ended = synthesize_pairs(&run, &roles).await?;
-    let Ended::Finished { metrics, seconds, .. } = ended else {
-        return interrupted(&run);
+    let (metrics, seconds) = match ended {
+        Ended::Finished { metrics, seconds, .. } => (metrics, seconds),
+        other => return unfinished(&run, &other, json),
     };
     run.write_manifest(&roles.identities, true)?;
     roles.write_servers(&run)?;

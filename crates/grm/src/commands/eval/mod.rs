@@ -12,11 +12,12 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use grm_core::ModelError;
 
-use super::{judge::interrupted, print};
+use super::{judge::unfinished, print};
 use crate::{
     assemble::Roles,
     exit::Exit,
     metrics::Metrics,
+    pairs::Ended,
     progress::{Load, LoadSource, Progress},
     recipe::Recipe,
     run::{Input, Run},
@@ -61,7 +62,10 @@ pub(crate) async fn evaluate(run: Run, json: bool) -> anyhow::Result<Exit> {
     let panel = Arc::new(Panel::of(roles.as_ref(), &run.recipe)?);
     let load = roles.as_ref().map_or_else(|| Arc::new(Load::default) as LoadSource, |roles| roles.load.clone());
     let progress = Progress::start(drawn.count.or(run.recipe.data.expected()), load);
-    let Some(left_out) = judge_items(&run, progress, &panel, drawn).await? else { return interrupted(&run) };
+    let left_out = match judge_items(&run, roles.as_ref(), progress, &panel, drawn).await? {
+        Ok(left_out) => left_out,
+        Err(ended) => return unfinished(&run, &ended, json),
+    };
     run.journal.sync()?;
     let missing = source.missing()?;
     protocols::report(&run, &left_out, &missing, json)?;
@@ -75,13 +79,14 @@ pub(crate) async fn evaluate(run: Run, json: bool) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Every item before every judge, in the items' order; `None` when stopped by a signal, else what was left out.
+/// Every item before every judge, in the items' order; what was left out, or how it ended without a result.
 async fn judge_items(
     run: &Run,
+    roles: Option<&Roles>,
     mut progress: Progress,
     panel: &Arc<Panel>,
     drawn: Drawn,
-) -> anyhow::Result<Option<items::LeftOut>> {
+) -> anyhow::Result<Result<items::LeftOut, Ended>> {
     let left_out = drawn.left_out.clone();
     let mut files = Files::create(&run.folder, panel.names())?;
     let mut metrics = Metrics::default();
@@ -101,14 +106,18 @@ async fn judge_items(
         () = interrupt.wait() => None,
     };
     progress.finish();
-    let Some(result) = stopped else { return Ok(None) };
+    let Some(result) = stopped else { return Ok(Err(Ended::Interrupted)) };
     result.with_context(|| format!("the run in {} stopped after {} items", run.folder.display(), metrics.pairs))?;
+    if let Some(waiting) = roles.map(Roles::waiting).transpose()?.flatten() {
+        run.journal.sync()?;
+        return Ok(Err(Ended::Waiting(waiting)));
+    }
     if metrics.pairs == 0 {
         bail!("no item of {} could be judged; grm data check says why", run.input.path.display());
     }
     files.commit()?;
     run.write("metrics.json", &crate::run::pretty(&metrics)?)?;
-    Ok(Some(left_out))
+    Ok(Ok(left_out))
 }
 
 /// Says where the numbers are.
