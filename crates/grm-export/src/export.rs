@@ -94,7 +94,7 @@ pub fn export_source(source: &Source, to: &Path, settings: &ExportSettings) -> R
     let occupied = || ExportError::Occupied { path: to.to_owned() };
     let folder = PartialFolder::create(to, MANIFEST).map_err(failed)?.ok_or_else(occupied)?;
     let folders = settings.media.iter().cloned().chain(source.media.iter().cloned()).collect();
-    let mut store = MediaStore::new(&folder.place().join("data"), folders);
+    let mut store = MediaStore::new(&folder.place().join("data"), folders, settings.caps);
     let mut preparer = Preparer { settings: &settings, tokens: &tokens, store: &mut store };
     let prepared = [preparer.prepare(&source.sft)?, preparer.prepare(&source.dpo)?];
     let exported = fill(&folder, source, prepared, &settings)?;

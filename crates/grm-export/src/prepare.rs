@@ -9,7 +9,7 @@ use crate::{
     export::ExportSettings,
     media::MediaKind,
     refusal::{Refusal, Refused},
-    row::{Row, RowAnswer, RowMessage},
+    row::{Row, RowAnswer, RowMessage, content},
     sample::{Answer, PromptMessage, Sample},
     store::MediaStore,
     token_count::TokenCounter,
@@ -38,10 +38,11 @@ type Made = Result<(Row, bool), (Refusal, String)>;
 
 impl Preparer<'_> {
     pub(crate) fn prepare(&mut self, samples: &[Sample]) -> Result<Prepared, ExportError> {
-        let (mut prepared, mut ids) = (Prepared::default(), BTreeMap::new());
+        let (mut prepared, mut ids, mut said) = (Prepared::default(), BTreeMap::new(), BTreeMap::new());
         for sample in samples {
             let id = numbered(&mut ids, format!("{}/{}", sample.pair, form(&sample.answer)));
-            match self.row(sample, id.clone())? {
+            let made = self.row(sample, id.clone())?;
+            match made.and_then(|(row, is_escaped)| new(row, &mut said).map(|row| (row, is_escaped))) {
                 Ok((row, is_escaped)) => {
                     prepared.escaped += usize::from(is_escaped);
                     for kind in MediaKind::ALL {
@@ -143,6 +144,12 @@ fn form(answer: &Answer) -> &'static str {
         Answer::Target { form: Form::NonThinking, .. } => "non_thinking",
         Answer::Preference { .. } => "preference",
     }
+}
+
+/// The row, unless an earlier one says the same; `said` knows what was said by whom.
+fn new(row: Row, said: &mut BTreeMap<String, String>) -> Result<Row, (Refusal, String)> {
+    let said_before = said.entry(content(&row.prompt, &row.answer, &row.media)).or_insert_with(|| row.id.clone());
+    if *said_before == row.id { Ok(row) } else { Err((Refusal::Duplicate, format!("as {said_before}"))) }
 }
 
 /// `id`, and from its second appearance on `id#2`, `id#3`.

@@ -18,6 +18,8 @@ pub enum Refusal {
     EmptyAnswer,
     /// The better and the worse answer are the same.
     SameAnswers,
+    /// An earlier record says the same.
+    Duplicate,
     /// The turns are not the user's and the assistant's in turn, the user's first and last.
     TurnOrder,
     /// A file is in none of the folders.
@@ -42,6 +44,7 @@ impl Refusal {
             Self::ControlToken => "a text writes a control token; synthesize with --sanitize neutralise",
             Self::EmptyAnswer => "nothing is to be learnt",
             Self::SameAnswers => "chosen and rejected are the same",
+            Self::Duplicate => "an earlier record says the same",
             Self::TurnOrder => "the turns do not alternate, the user's first and last",
             Self::MediaMissing => "a media file is missing; name its folder with --media",
             Self::MediaChanged => "a media file is not the one the run has seen; restore it",

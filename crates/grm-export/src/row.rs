@@ -3,7 +3,7 @@
 use grm_core::Role;
 use serde::{Deserialize, Serialize};
 
-use crate::media::MediaKind;
+use crate::{digest::sha256, media::MediaKind};
 
 /// One message, media written as placeholders.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,4 +65,9 @@ impl Row {
             MediaKind::ALL.into_iter().filter(|&kind| !self.files(kind).is_empty()).map(MediaKind::as_str).collect();
         if kinds.is_empty() { "text".to_owned() } else { kinds.join("+") }
     }
+}
+
+/// What a record says, whatever it is called: records that say the same have the same.
+pub(crate) fn content(prompt: &[RowMessage], answer: &RowAnswer, media: &[Vec<String>; 3]) -> String {
+    sha256(format!("{prompt:?}{answer:?}{media:?}").as_bytes())
 }

@@ -43,6 +43,20 @@ pub(crate) fn head(engine: Engine, base_model: &str) -> String {
     )
 }
 
+/// A kill in the middle of saving leaves a checkpoint that no engine can go on from, and that engines choose because it is
+/// the last.
+pub(crate) fn whole_checkpoints(text: &mut String) {
+    text.push_str(
+        "# trainer_state.json is written last: a checkpoint without it was cut short, and the one before it counts.\n\
+         whole_checkpoints() {\n\
+         \x20 local checkpoint\n\
+         \x20 if [ \"$NODE_RANK\" = 0 ]; then for checkpoint in \"out/$1\"/checkpoint-*/; do\n\
+         \x20   if [ ! -s \"$checkpoint/trainer_state.json\" ]; then rm -rf \"$checkpoint\"; fi\n\
+         \x20 done; fi\n\
+         }\n\n",
+    );
+}
+
 /// The way back, from the last stage's output.
 pub(crate) fn import(text: &mut String, sets: &[Set]) {
     let trained = sets.last().map_or("sft", |set| set.as_str());

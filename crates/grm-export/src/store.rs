@@ -7,11 +7,12 @@ use std::{
 };
 
 use grm_core::MediaRef;
-use grm_media::{Limits, Source};
+use grm_media::{Limits, Sampling, Source};
 
 use crate::{
     digest::{sha256, sha256_file},
-    media::{MediaFacts, MediaKind, wav},
+    lengths::Caps,
+    media::{MediaFacts, MediaKind, mov::Film, wav},
     refusal::Refusal,
 };
 
@@ -32,12 +33,14 @@ pub(crate) type Rejected = (Refusal, String);
 pub(crate) struct MediaStore {
     data: PathBuf,
     folders: Vec<PathBuf>,
+    caps: Caps,
     known: BTreeMap<(MediaKind, String, String), Result<Stored, Rejected>>,
 }
 
 impl MediaStore {
-    pub(crate) fn new(data: &Path, folders: Vec<PathBuf>) -> Self {
-        Self { data: data.to_owned(), folders, known: BTreeMap::new() }
+    /// `caps` say which frames are taken of clips that have to be written anew.
+    pub(crate) fn new(data: &Path, folders: Vec<PathBuf>, caps: Caps) -> Self {
+        Self { data: data.to_owned(), folders, caps, known: BTreeMap::new() }
     }
 
     /// Brings a file in, checked by content and measured; every later record that shows it gets the same answer.
@@ -57,7 +60,10 @@ impl MediaStore {
         let file = self.find(media).map_err(|(reason, what)| (reason, named(what)))?;
         let facts = MediaFacts::read(kind, &file);
         if kind == MediaKind::Audio && !is_ready(&facts) {
-            return self.convert(&file).map_err(|what| (Refusal::SoundForm, named(what)));
+            return self.convert_sound(&file).map_err(|what| (Refusal::SoundForm, named(what)));
+        }
+        if kind == MediaKind::Video && facts.is_err() {
+            return self.convert_clip(&file).map_err(|what| (Refusal::MediaUnusable, named(what)));
         }
         let facts = facts.map_err(|what| (Refusal::MediaUnusable, named(what)))?;
         let path = format!("media/{}{}", media.sha256, ending(&file));
@@ -66,17 +72,39 @@ impl MediaStore {
     }
 
     /// Decodes a sound of any form and writes it as the WAV engines read.
-    fn convert(&self, file: &Path) -> Result<Stored, String> {
+    fn convert_sound(&self, file: &Path) -> Result<Stored, String> {
         let limits = Limits::default();
-        let (folder, name) = (file.parent().unwrap_or(Path::new(".")), file.file_name().unwrap_or_default());
-        let decoded =
-            Source::open(folder, Path::new(name), &limits).and_then(|source| grm_media::sound(&source, &limits));
+        let decoded = source(file, &limits).and_then(|source| grm_media::sound(&source, &limits));
         let bytes = wav(&decoded.map_err(|error| error.to_string())?.samples);
-        let path = format!("media/{}.wav", sha256(&bytes));
+        self.write(MediaKind::Audio, &bytes)
+    }
+
+    /// Decodes a clip of any other form (GIF, `WebM`, …) and writes the frames engines would take of it, without loss.
+    fn convert_clip(&self, file: &Path) -> Result<Stored, String> {
+        let limits = Limits::default();
+        let sampling = Sampling {
+            frames_per_second: self.caps.video_fps,
+            frames_max: self.caps.video_frames_max as u64,
+            ..Sampling::default()
+        };
+        let decoded = source(file, &limits).and_then(|source| grm_media::clip(&source, &sampling, &limits));
+        let clip = decoded.map_err(|error| error.to_string())?;
+        let first = clip.frames.first().ok_or("it has no frames")?;
+        let side = |pixels: u32| u16::try_from(pixels).map_err(|_| format!("a side has {pixels} pixels"));
+        let frames_per_second = clip.frames_per_second;
+        let film = Film { width: side(first.width)?, height: side(first.height)?, frames_per_second };
+        let frames: Vec<&[u8]> = clip.frames.iter().map(|frame| frame.pixels.as_slice()).collect();
+        self.write(MediaKind::Video, &film.mov(&frames))
+    }
+
+    /// Puts what was made under its own SHA-256.
+    fn write(&self, kind: MediaKind, bytes: &[u8]) -> Result<Stored, String> {
+        let ending = if kind == MediaKind::Audio { "wav" } else { "mov" };
+        let path = format!("media/{}.{ending}", sha256(bytes));
         let to = self.data.join(&path);
         let written = fs::create_dir_all(self.data.join("media")).and_then(|()| fs::write(&to, bytes));
         written.map_err(|error| error.to_string())?;
-        Ok(Stored { facts: MediaFacts::read(MediaKind::Audio, &to)?, path })
+        Ok(Stored { facts: MediaFacts::read(kind, &to)?, path })
     }
 
     /// The first file of this name that has this content.
@@ -98,6 +126,11 @@ impl MediaStore {
             None => (Refusal::MediaMissing, "no such file".into()),
         })
     }
+}
+
+fn source(file: &Path, limits: &Limits) -> Result<Source, grm_media::MediaError> {
+    let (folder, name) = (file.parent().unwrap_or(Path::new(".")), file.file_name().unwrap_or_default());
+    Source::open(folder, Path::new(name), limits)
 }
 
 fn is_ready(facts: &Result<MediaFacts, String>) -> bool {

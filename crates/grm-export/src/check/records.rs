@@ -12,10 +12,9 @@ use serde_json::Value;
 use super::{FaultKind, Inspection};
 use crate::{
     Engine, MediaFacts, MediaKind, Set,
-    digest::sha256,
     engines::{self, ReadLine, data_file},
     lengths::Caps,
-    row::RowAnswer,
+    row::{RowAnswer, content},
 };
 
 /// A record's place.
@@ -68,8 +67,8 @@ impl Inspection<'_> {
         if let Some(before) = record.id.as_ref().and_then(|id| ids.insert(id.clone(), place.line)) {
             self.at(place, FaultKind::DuplicateId, format!("its id is that of line {before}"));
         }
-        let content = format!("{:?}{:?}{:?}", record.prompt, record.answer, record.media);
-        if let Some(before) = contents.insert(sha256(content.as_bytes()), place.line) {
+        let content = content(&record.prompt, &record.answer, &record.media);
+        if let Some(before) = contents.insert(content, place.line) {
             self.at(place, FaultKind::DuplicateRecord, format!("it says what line {before} says"));
         }
     }

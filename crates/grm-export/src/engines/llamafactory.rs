@@ -103,7 +103,7 @@ fn dataset_info(sets: &[Set]) -> String {
 fn yaml(settings: &ExportSettings, set: Set, sets: &[Set]) -> String {
     let caps = settings.caps;
     let model = match set {
-        Set::Dpo if sets.contains(&Set::Sft) => "out/sft",
+        Set::Dpo if sets.contains(&Set::Sft) => "out/sft-whole",
         _ => &settings.base_model,
     };
     let name = set.as_str();
@@ -201,6 +201,7 @@ fn quoted(text: &str) -> String {
 
 fn run(settings: &ExportSettings, sets: &[Set]) -> String {
     let mut text = script::head(Engine::LlamaFactory, &settings.base_model);
+    script::whole_checkpoints(&mut text);
     text.push_str(
         "export FORCE_TORCHRUN=1 NPROC_PER_NODE\n\
          # Table 6's batch of 128, whatever the number of GPUs.\n\
@@ -211,16 +212,33 @@ fn run(settings: &ExportSettings, sets: &[Set]) -> String {
          # LLaMA-Factory goes on from the last checkpoint in out/; a stage that left its results is done.\n\
          stage() {\n\
          \x20 if [ -f \"out/$1/train_results.json\" ]; then echo \"out/$1 is done\"; return; fi\n\
+         \x20 whole_checkpoints \"$1\"\n\
          \x20 llamafactory-cli train \"$1.yaml\" gradient_accumulation_steps=$accumulation \"${@:2}\"\n\
          }\n\n",
     );
+    text.push_str(WHOLE);
     for (index, set) in sets.iter().enumerate() {
-        let base = if index == 0 { " \"model_name_or_path=$BASE\"" } else { "" };
-        let _ = writeln!(text, "stage {}{base} \"$@\"", set.as_str());
+        let (base, name) = (if index == 0 { " \"model_name_or_path=$BASE\"" } else { "" }, set.as_str());
+        let whole = if index + 1 == sets.len() { "grm-omni".to_owned() } else { format!("{name}-whole") };
+        let _ = writeln!(text, "stage {name}{base} \"$@\"\nwhole out/{name} out/{whole}");
     }
-    script::import(&mut text, sets);
     text
 }
+
+/// LLaMA-Factory saves the thinker alone, which neither transformers nor vLLM loads.
+const WHOLE: &str = r#"# A stage leaves the thinker alone, which no engine loads: grm puts it back into the frame of the base, whose files are in
+# the cache that training has filled. With several nodes, out/ is a folder they share.
+whole() {
+  if [ "$NODE_RANK" != 0 ]; then until [ -d "$2" ]; do sleep 5; done; return; fi
+  if [ -d "$2" ]; then return; fi
+  files=$BASE
+  if [ ! -d "$files" ]; then
+    files=$(python -c 'import sys, huggingface_hub as h; print(h.snapshot_download(sys.argv[1]))' "$BASE")
+  fi
+  "$GRM" import "$1" --base "$files" --to "$2"
+}
+
+"#;
 
 /// What the linter reads of a stage's YAML: flat keys, comments and quotes taken off.
 pub(crate) fn yaml_keys(text: &str) -> Vec<(usize, String, String)> {

@@ -61,6 +61,7 @@ pub(crate) fn files(settings: &ExportSettings, sets: &[Set]) -> Vec<TextFile> {
 fn run(settings: &ExportSettings, sets: &[Set]) -> String {
     let ExportSettings { caps, cutoff_tokens, .. } = settings;
     let mut text = script::head(Engine::MsSwift, &settings.base_model);
+    script::whole_checkpoints(&mut text);
     let _ = write!(
         text,
         "# The caps the lengths in data/ were counted with; no speech output, which ZeRO-3 would wait for.\n\
@@ -80,6 +81,7 @@ fn run(settings: &ExportSettings, sets: &[Set]) -> String {
          # A stage that is done has left its mark; one that was stopped goes on from its last checkpoint.\n\
          stage() {{\n\
          \x20 if [ -f \"out/$1/.done\" ]; then echo \"out/$1 is done\"; return; fi\n\
+         \x20 whole_checkpoints \"$1\"\n\
          \x20 local last; last=$(ls -d \"out/$1\"/checkpoint-* 2>/dev/null | sort -V | tail -n 1 || true)\n\
          \x20 swift \"${{@:2}}\" \"${{table6[@]}}\" \"${{defaults[@]}}\" \"${{ours[@]}}\" --dataset \"data/grm_$1.jsonl\" \\\n\
          \x20   --output_dir \"out/$1\" ${{last:+--resume_from_checkpoint \"$last\"}}\n\

@@ -1,6 +1,7 @@
 //! What engines will read of media files, told from their first bytes without decoding them.
 
 pub(crate) mod clip;
+pub(crate) mod mov;
 mod picture;
 mod sound;
 

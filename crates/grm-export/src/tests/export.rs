@@ -2,8 +2,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 
-use super::made_run::{dpo, make, settings, sft, write};
-use crate::{Engine, ExportError, ExportSettings, Manifest, Refusal, Set, export};
+use super::made_run::{dpo, keep, make, settings, sft, write};
+use crate::{Engine, ExportError, ExportSettings, MANIFEST, Manifest, Refusal, Set, digest::sha256_file, export};
 
 fn exported(engine: Engine) -> (tempfile::TempDir, Manifest) {
     let home = tempfile::tempdir().unwrap();
@@ -58,6 +58,66 @@ fn a_mixed_run_for_trl_keeps_text_and_pictures() {
 }
 
 #[test]
+fn every_file_is_in_the_manifest_and_media_are_named_by_content() {
+    let (home, manifest) = exported(Engine::LlamaFactory);
+    let folder = home.path().join("out");
+    let listed: Vec<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
+    let there = crate::manifest::names(&folder).unwrap();
+    assert_eq!(listed, there.iter().filter(|name| *name != MANIFEST).collect::<Vec<_>>());
+    for file in &manifest.files {
+        let digest = sha256_file(&folder.join(&file.path)).unwrap();
+        assert_eq!((digest.sha256.as_str(), digest.bytes), (file.sha256.as_str(), file.bytes), "{}", file.path);
+        if let Some(name) = file.path.strip_prefix("data/media/") {
+            assert_eq!(name.split('.').next(), Some(digest.sha256.as_str()));
+        }
+    }
+    let media = listed.iter().filter(|name| name.starts_with("data/media/")).count();
+    assert_eq!(media, 5, "two pictures, a clip, a sound as it was and one made of stereo");
+}
+
+/// Two seconds of eight frames, each of its own grey.
+fn gif() -> Vec<u8> {
+    use image::{Delay, Frame, Rgba, RgbaImage, codecs::gif::GifEncoder};
+    let mut bytes = Vec::new();
+    let frame = |index: u8| {
+        let image = RgbaImage::from_pixel(85, 56, Rgba([30 * index, 30 * index, 30 * index, 255]));
+        Frame::from_parts(image, 0, 0, Delay::from_numer_denom_ms(250, 1))
+    };
+    GifEncoder::new(&mut bytes).encode_frames((0..8).map(frame)).unwrap();
+    bytes
+}
+
+#[test]
+fn a_clip_of_another_form_is_written_anew_without_loss() {
+    use crate::{ClipFacts, MediaFacts, MediaKind};
+    use grm_media::{Limits, Sampling, Source};
+    let home = tempfile::tempdir().unwrap();
+    make(home.path());
+    let run = home.path().join("run");
+    let clip = keep(&run, "video", "moving.gif", &gif());
+    let content = serde_json::json!([clip, { "type": "text", "text": "What moves?" }]);
+    write(&run, "sft.jsonl", &[sft("p1", "thinking", &content, "[[A]]")]);
+    write(&run, "dpo.jsonl", &[]);
+    let out = home.path().join("out");
+    export(&run, &out, &settings(home.path(), Engine::LlamaFactory)).unwrap();
+    let names = crate::manifest::names(&out).unwrap();
+    let [name] = &names.iter().filter(|name| name.ends_with(".mov")).collect::<Vec<_>>()[..] else {
+        panic!("{names:?}")
+    };
+    let facts = MediaFacts::read(MediaKind::Video, &out.join(name)).unwrap();
+    assert_eq!(facts, MediaFacts::Clip(ClipFacts { width: 85, height: 56, frames: 4, seconds: 2.0 }));
+    assert_eq!(crate::check::check(&out, None).unwrap().faults, []);
+    let limits = Limits::default();
+    let frames = |folder: &Path, name: &str| {
+        grm_media::clip(&Source::open(folder, Path::new(name), &limits).unwrap(), &Sampling::default(), &limits)
+    };
+    match frames(&out, name) {
+        Ok(written) => assert_eq!(written, frames(&run, "media/moving.gif").unwrap()),
+        Err(error) => println!("skipped: the written clip was not decoded: {error}"),
+    }
+}
+
+#[test]
 fn the_same_run_and_seed_give_the_same_bytes() {
     let (_first, one) = exported(Engine::LlamaFactory);
     let (_second, two) = exported(Engine::LlamaFactory);
@@ -100,6 +160,22 @@ fn a_record_exactly_as_long_as_the_cut_off_stays() {
     let error = export_at(length - 1).unwrap_err();
     assert!(matches!(error, ExportError::NothingLeft { records: 1, .. }), "{error}");
     assert!(error.to_string().contains("over_cutoff 1"), "{error}");
+}
+
+#[test]
+fn what_was_said_before_is_left_out() {
+    let home = tempfile::tempdir().unwrap();
+    make(home.path());
+    let run = home.path().join("run");
+    let record = |pair: &str, asked: &str| dpo(pair, &serde_json::json!(asked), "[[A]]", "[[B]]");
+    write(&run, "sft.jsonl", &[]);
+    write(&run, "dpo.jsonl", &[record("p1", "Which?"), record("p2", "Which?"), record("p2", "Why?")]);
+    let out = home.path().join("out");
+    let exported = export(&run, &out, &settings(home.path(), Engine::LlamaFactory)).unwrap();
+    let left_out = &exported.refused[&Set::Dpo];
+    assert_eq!(left_out.len(), 1, "{left_out:?}");
+    assert_eq!((left_out[0].reason, left_out[0].detail.as_str()), (Refusal::Duplicate, "as p1/preference"));
+    assert_eq!(crate::check::check(&out, None).unwrap().faults, []);
 }
 
 #[test]

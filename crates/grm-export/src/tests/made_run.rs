@@ -64,7 +64,8 @@ pub(super) fn silence(rate: u32, channels: u16, samples: usize) -> Vec<u8> {
     bytes
 }
 
-fn keep(run: &Path, kind: &str, name: &str, bytes: &[u8]) -> Value {
+/// Puts a file into the run's media; the part of a message that shows it.
+pub(super) fn keep(run: &Path, kind: &str, name: &str, bytes: &[u8]) -> Value {
     fs::create_dir_all(run.join("media")).unwrap();
     fs::write(run.join("media").join(name), bytes).unwrap();
     json!({ "type": kind, "media": { "sha256": sha256(bytes), "path": format!("media/{name}") } })
@@ -103,7 +104,7 @@ pub(super) fn make(home: &Path) {
     let clip = ClipFacts { width: 320, height: 240, frames: 75, seconds: 3.0 };
     let clip = keep(&run, "video", "walk.mp4", &mp4(clip, 600));
     let ready = keep(&run, "audio", "hum.wav", &silence(16_000, 1, 16_000));
-    let stereo = keep(&run, "audio", "stereo.wav", &silence(44_100, 2, 44_100));
+    let stereo = keep(&run, "audio", "stereo.wav", &silence(44_100, 2, 22_050));
     let lost = json!({ "type": "image", "media": { "sha256": "00", "path": "media/lost.png" } });
     let other = json!({ "type": "image", "media": { "sha256": "00", "path": "media/dot.png" } });
     let think = "<think>1. Count: B counts the legs.</think>\n[[B]]";

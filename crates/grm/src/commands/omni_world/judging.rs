@@ -87,7 +87,7 @@ impl<'a> Judging<'a> {
         let mut prompt = Prompt::from_text(&pair.prompt);
         let media: Vec<Part> = media.map(|media| part(&pair.task, media)).collect();
         prompt.turns[0].parts.splice(..0, media);
-        let mut responses = [&pair.chosen, &pair.rejected].map(|text| Response::from_text(text));
+        let mut responses = [pair.chosen.as_str(), pair.rejected.as_str()].map(Response::from_text);
         if label == Choice::Second {
             responses.reverse();
         }
