@@ -16,7 +16,7 @@ def main(folder):
     os.chdir(folder)
     for name in ["sft", "dpo"]:
         with tempfile.TemporaryDirectory() as cache:
-            table = datasets.load_dataset(".", name, split="train", cache_dir=cache)
+            table = datasets.load_dataset(os.getcwd(), name, split="train", cache_dir=cache)
             rows = [json.loads(line) for line in pathlib.Path(f"data/grm_{name}.jsonl").read_text().splitlines()]
             assert table["id"] == [row["id"] for row in rows], name
             assert table["tokens"] == [row["tokens"] for row in rows], name
