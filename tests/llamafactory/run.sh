@@ -108,7 +108,8 @@ done
 
 say "brought back: every tensor in burn, and the log in our form"
 cat one/out/grm-omni/import.json; echo
-(cd "$root" && cargo run --release --locked --workspace --example same_tensors -- "$work/one/out/dpo" "$work/one/out/grm-omni")
+(cd "$root" && cargo build --release --locked --workspace --example same_tensors)
+"$root/target/release/examples/same_tensors" one/out/dpo one/out/grm-omni
 python "$here/losses.py" "imported log" 0 one/out/dpo/trainer_state.json one/out/grm-omni/metrics.jsonl | tail -n 1
 
 say "grm train on the same records"
