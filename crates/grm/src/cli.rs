@@ -627,6 +627,9 @@ pub(crate) struct OmniWorldData {
     /// Descriptions of scenes, shown or told.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) describe: usize,
+    /// Lessons in finding words again: repeated, looked up, decided by.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) recall: usize,
     /// Preference pairs about scenes told in words.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) text_pairs: usize,

@@ -37,6 +37,7 @@ mod clip;
 mod draws;
 mod picture;
 mod question;
+mod recall;
 mod records;
 mod scene;
 mod sound;
@@ -48,6 +49,7 @@ mod writing;
 
 use std::path::Path;
 
+pub use recall::{RecallLesson, recall_lessons};
 pub use records::{DescribeRecord, FileDigest, Manifest, PairRecord, SceneRecord, Sizes, VERSION};
 pub use words::VOCABULARY;
 pub use writing::WorldError;

@@ -339,3 +339,34 @@ fn nothing_is_overwritten() {
     assert_eq!(std::fs::read_to_string(&place).unwrap(), "mine");
     assert!(matches!(OmniWorld::new(1).write(Path::new("/"), &SIZES), Err(WorldError::Exists(_))));
 }
+
+#[test]
+fn recall_lessons_have_the_one_right_answer() {
+    let lessons: Vec<RecallLesson> = recall_lessons(7).take(3000).collect();
+    assert_eq!(lessons, recall_lessons(7).take(3000).collect::<Vec<_>>());
+    assert_ne!(lessons, recall_lessons(8).take(3000).collect::<Vec<_>>());
+    let mut letters = BTreeMap::new();
+    for RecallLesson { prompt, response } in &lessons {
+        if let Some(words) = prompt.strip_prefix("Repeat ") {
+            assert_eq!(words, response);
+            continue;
+        }
+        let (_, told) = prompt.split_once("It has ").unwrap();
+        let (facts, asked) = told.split_once(". Which ").unwrap();
+        let facts: Vec<&str> = facts.split(", ").collect();
+        if let Some(fact) = response.strip_prefix("So ") {
+            let fact = fact.lines().next().unwrap();
+            let (fact, letter) = fact.rsplit_once(' ').unwrap();
+            assert!(facts.contains(&fact) && asked.contains(&format!("Response: {fact} {letter}")), "{prompt}");
+            *letters.entry(letter).or_insert(0) += 1;
+        } else {
+            let names = asked.trim_end_matches('?').split(" and ").collect::<Vec<_>>();
+            let answers = response.trim_end_matches('.').split(", ").collect::<Vec<_>>();
+            assert_eq!(names.len(), answers.len());
+            for (name, answer) in names.iter().zip(answers) {
+                assert!(facts.contains(&answer) && answer.starts_with(&format!("{name} ")), "{prompt}");
+            }
+        }
+    }
+    assert!(letters["A"] > 400 && letters["B"] > 400, "{letters:?}");
+}

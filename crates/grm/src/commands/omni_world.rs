@@ -9,7 +9,7 @@ use grm_core::{Form, MediaRef, Part, Role};
 use grm_data::{
     AtomicFile, SftRecord,
     examples::{Content, TextMessage},
-    omni_world::{DescribeRecord, OmniWorld, SceneRecord, Sizes},
+    omni_world::{DescribeRecord, OmniWorld, RecallLesson, SceneRecord, Sizes, recall_lessons},
 };
 use grm_omni::{NewbornSize, write_newborn};
 use serde::de::DeserializeOwned;
@@ -41,11 +41,12 @@ fn data(flags: &OmniWorldData) -> anyhow::Result<Exit> {
     let world = if flags.held_out { world.held_out() } else { world };
     world.write(&flags.folder, &sizes)?;
     write_lessons(&flags.folder)?;
+    write_recall(flags)?;
     let judging = Judging::new(&flags.folder, flags.seed)?;
     judging.write_coins()?;
     judging.write_preferences()?;
     print(&format!(
-        "a world in {}: pairs by kind; sft.jsonl to learn seeing and hearing, coin_sft.jsonl the form of judgments, text_sft.jsonl and text_dpo.jsonl preferences\n",
+        "a world in {}: pairs by kind; sft.jsonl to learn seeing and hearing, recall.jsonl to find words again, coin_sft.jsonl the form of judgments, text_sft.jsonl and text_dpo.jsonl preferences\n",
         flags.folder.display()
     ))?;
     Ok(Exit::Done)
@@ -60,6 +61,22 @@ fn write_lessons(folder: &Path) -> anyhow::Result<()> {
     let mut file = AtomicFile::create(&folder.join("sft.jsonl"))?;
     for record in records::<DescribeRecord>(&folder.join("describe.jsonl"))? {
         serde_json::to_writer(&mut file, &lesson(record, &hashes))?;
+        writeln!(file)?;
+    }
+    Ok(file.commit()?)
+}
+
+/// `recall.jsonl`: as many lessons in finding words again as were asked for.
+fn write_recall(flags: &OmniWorldData) -> anyhow::Result<()> {
+    let mut file = AtomicFile::create(&flags.folder.join("recall.jsonl"))?;
+    for (number, lesson) in recall_lessons(flags.seed).take(flags.recall).enumerate() {
+        let RecallLesson { prompt, response } = lesson;
+        let messages = vec![
+            TextMessage { role: Role::User, content: prompt.into() },
+            TextMessage { role: Role::Assistant, content: response.into() },
+        ];
+        let pair = format!("recall-{number:06}");
+        serde_json::to_writer(&mut file, &SftRecord { version: 1, pair, form: Form::NonThinking, messages })?;
         writeln!(file)?;
     }
     Ok(file.commit()?)
